@@ -1,0 +1,53 @@
+# Each target creates .venv and installs what is missing by itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo dev test test-unit check bench lock clean
+
+help:  ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
+	@touch $@
+
+install: $(STAMP)  ## create .venv and install the locked dependencies
+
+demo: $(STAMP)  ## from nothing to answers, on a simulated sky
+	$(BIN)/flight-assets demo
+
+dev: $(STAMP)  ## stack, simulator, poller and the Dagster UI, until Ctrl-C
+	$(BIN)/flight-assets dev
+
+test: $(STAMP)  ## all tests, on a real Postgres and a real Kafka
+	$(BIN)/python -m pytest tests
+
+test-unit: $(STAMP)  ## the tests that need no service
+	$(BIN)/python -m pytest tests/unit tests/wiring
+
+check: $(STAMP)  ## ruff, mypy, import-linter, sqlfluff, dbt parse, unit tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
+	$(BIN)/dbt parse --quiet --project-dir dbt_project --profiles-dir dbt_project
+	$(BIN)/python -m pytest tests/unit tests/wiring
+
+bench: $(STAMP)  ## measure landing beside its baselines
+	$(BIN)/python -m benchmarks.landing
+
+lock: $(STAMP)  ## resolve requirements.lock again
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+
+clean:  ## stop the local stack and remove everything that was made here
+	@if [ -x $(BIN)/flight-assets ]; then $(BIN)/flight-assets down; fi
+	rm -rf $(VENV) .flight-assets .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+		dbt_project/target dbt_project/logs *.egg-info

@@ -1,0 +1,1 @@
+"""Live flights as Dagster assets: all that knows about flights lives here."""

@@ -1,0 +1,1 @@
+"""Plain Python about flights: no Dagster, broker, database, clock or environment."""

@@ -1,0 +1,49 @@
+"""The message contract of ``flights.polls``: one record per sweep of the world."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from flight_assets.core.observations import Text, UnixS
+
+POLLS_TOPIC = "flights.polls"
+CONTRACT_VERSION = 1
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Poll(msgspec.Struct, frozen=True, kw_only=True):
+    """One sweep of the world, published when every observation of it is acknowledged, version 1.
+
+    Times are Unix seconds, UTC, on the clock of the source. ``observation_count`` counts what was
+    published as observations, each flight once; ``full_count`` is the source's own number of
+    aircraft, the largest it gave during the sweep, ``None`` where it gave none.
+    """
+
+    version: Literal[1] = CONTRACT_VERSION
+    poll_id: Text
+    source: Text  # "live", "simulated", "recorded"
+    started_at: UnixS
+    ended_at: UnixS
+    observation_count: Count
+    refused_count: Count  # rows that were no observation, published to be rejected by name
+    duplicate_count: Count  # rows of a flight that this poll already had: seams, movement
+    full_count: Count | None
+    request_count: Count
+    tile_count: Count
+    saturated_tile_ids: list[Text]  # tiles that stayed at the cap
+    failed_tile_ids: list[Text]  # tiles that gave no usable answer
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Poll)
+
+
+def encode(poll: Poll) -> bytes:
+    """Return the poll as the JSON bytes of one message."""
+    return _encoder.encode(poll)
+
+
+def decode(value: bytes) -> Poll:
+    """Return the poll in a message; raises as ``observations.decode`` does."""
+    return _decoder.decode(value)
