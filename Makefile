@@ -5,14 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test test-unit check bench lock clean
+.PHONY: help install demo dev down test test-unit check bench lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
@@ -24,6 +24,9 @@ demo: $(STAMP)  ## from nothing to answers, on a simulated sky
 
 dev: $(STAMP)  ## stack, simulator, poller and the Dagster UI, until Ctrl-C
 	$(BIN)/flight-assets dev
+
+down: $(STAMP)  ## stop the local stack
+	$(BIN)/flight-assets down
 
 test: $(STAMP)  ## all tests, on a real Postgres and a real Kafka
 	$(BIN)/python -m pytest tests
