@@ -4,13 +4,14 @@ What a message means, its units and its limits are decided here and nowhere else
 travel (``feed.producer``) and how they land (``kafka_sensors``) is not.
 """
 
+import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 POSITIONS_TOPIC = "flights.positions"
-CONTRACT_VERSION = 1
+CONTRACT_VERSION: Final = 1
 
 # Limits of what an aircraft can report. A value outside is an error of the source, not a flight:
 # the highest balloons fly near 180,000 ft, the fastest aircraft near 2,000 kt.
@@ -68,6 +69,9 @@ class RefusedRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 FEED_ROW_SLOTS = 19
+# A refused row is kept as it came, unless it is so large that no broker takes it.
+MAX_REFUSED_ROW_LENGTH = 10_000
+MAX_REFUSED_ID_LENGTH = 200
 MISSING_MARKS = ("", "N/A")  # the feed has two marks for "missing"
 
 _encoder = msgspec.json.Encoder()
@@ -92,13 +96,22 @@ def from_feed_row(
 
     def refuse(reason: str) -> RefusedRow:
         return RefusedRow(
-            refused=reason, poll_id=poll_id, tile_id=tile_id, flight_id=flight_id, row=row
+            refused=reason,
+            poll_id=poll_id,
+            tile_id=tile_id,
+            flight_id=flight_id[:MAX_REFUSED_ID_LENGTH],
+            row=row if len(repr(row)) <= MAX_REFUSED_ROW_LENGTH else repr(row)[:1_000],
         )
 
     if not isinstance(row, Sequence) or isinstance(row, str):
         return refuse(f"row is {type(row).__name__}, not a list of {FEED_ROW_SLOTS} slots")
     if len(row) != FEED_ROW_SLOTS:
         return refuse(f"row has {len(row)} slots, the feed has {FEED_ROW_SLOTS}")
+    text = "".join([flight_id, *(slot for slot in row if isinstance(slot, str))])
+    if (
+        not text.isprintable()
+    ):  # no aircraft has such; half of a surrogate or a NUL stops a database
+        return refuse(f"unprintable character in {text[:200]!a}")
     slots = [None if slot in MISSING_MARKS else slot for slot in row]
     fields = {
         "poll_id": poll_id,
@@ -130,7 +143,11 @@ def from_feed_row(
 
 def encode(record: Observation | RefusedRow) -> bytes:
     """Return the record as the JSON bytes of one message."""
-    return _encoder.encode(record)
+    try:
+        return _encoder.encode(record)
+    except UnicodeEncodeError:  # half of a surrogate, which the refusal spells out
+        text = json.dumps(msgspec.to_builtins(record), ensure_ascii=False)
+        return text.encode(errors="replace")
 
 
 def decode(value: bytes) -> Observation:

@@ -1,13 +1,13 @@
 """The message contract of ``flights.polls``: one record per sweep of the world."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from flight_assets.core.observations import Text, UnixS
 
 POLLS_TOPIC = "flights.polls"
-CONTRACT_VERSION = 1
+CONTRACT_VERSION: Final = 1
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 

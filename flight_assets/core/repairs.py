@@ -66,8 +66,8 @@ def retry_at(hour: datetime, attempts: Sequence[Attempt]) -> datetime | None:
         failures = [] if attempt.is_success else [*failures, attempt]
     if not failures:
         return None
-    doublings = min(len(failures) - 1, 16)
-    return failures[-1].ended_at + min(FIRST_DELAY * 2**doublings, LONGEST_DELAY)
+    delay = min(FIRST_DELAY * (1 << min(len(failures) - 1, 16)), LONGEST_DELAY)
+    return failures[-1].ended_at + delay
 
 
 def hours_due(

@@ -15,9 +15,7 @@ HOUR = timedelta(hours=1)
 
 
 def attempt(hour: datetime, *, ended_at: datetime, is_success: bool) -> Attempt:
-    return Attempt(
-        hours=HourRange(first=hour, last=hour), ended_at=ended_at, is_success=is_success
-    )
+    return Attempt(hours=HourRange(first=hour, last=hour), ended_at=ended_at, is_success=is_success)
 
 
 def test_a_range_is_cut_at_the_longest_run():
@@ -39,8 +37,7 @@ def test_an_hour_without_a_failure_is_due_at_once():
 
 def test_the_delay_doubles_with_each_failure_and_is_bounded():
     failures = [
-        attempt(NOON, ended_at=NOON + n * timedelta(minutes=1), is_success=False)
-        for n in range(20)
+        attempt(NOON, ended_at=NOON + n * timedelta(minutes=1), is_success=False) for n in range(20)
     ]
     assert retry_at(NOON, failures[:1]) == failures[0].ended_at + FIRST_DELAY
     assert retry_at(NOON, failures[:3]) == failures[2].ended_at + 4 * FIRST_DELAY
