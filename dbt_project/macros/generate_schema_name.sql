@@ -1,0 +1,4 @@
+{#- Schemas are layers: a model lands in exactly the schema it names, without a prefix. -#}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {{ custom_schema_name or target.schema }}
+{%- endmacro %}

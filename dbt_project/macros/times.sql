@@ -1,0 +1,16 @@
+{#- Times, in the three places where engines differ. All instants are UTC. -#}
+
+{#- The instant that an ISO 8601 text with its zone names, as a constant. -#}
+{% macro utc_instant(text) -%}
+    timestamptz '{{ text }}'
+{%- endmacro %}
+
+{#- The UTC hour that an instant lies in, whatever the time zone of the session. -#}
+{% macro hour_of(instant) -%}
+    date_trunc('hour', {{ instant }}, 'UTC')
+{%- endmacro %}
+
+{#- Whole seconds from one instant to a later one. -#}
+{% macro seconds_between(earlier, later) -%}
+    cast(extract(epoch from {{ later }} - {{ earlier }}) as integer)
+{%- endmacro %}
