@@ -1,38 +1,62 @@
 """Every setting, its default and its environment name. Read once, by the command or the test.
 
 Code locations read the same names through ``dg.EnvVar`` and dbt through ``env_var()``; the values
-reach them in the environment that :meth:`Settings.environment` gives.
+reach them in the environment that ``local.stack.Endpoints.environment`` gives.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from flight_assets.errors import FlightAssetsError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
+def _absolute(path: Path) -> Path:
+    """Return the path as every process sees it, wherever that one starts."""
+    try:
+        return path.expanduser().resolve()
+    except RuntimeError as error:  # ~somebody
+        raise ValueError(str(error)) from error
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
 class Settings(BaseSettings):
-    """The settings of one process, from the environment or an ``.env`` file beside it."""
+    """The settings of one process: from its environment, else from ``.env`` beside it."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True
     )
 
     # Where the local stack keeps its data, its logs and its password.
-    home: Path = Field(PROJECT_ROOT / ".flight-assets", validation_alias="FLIGHT_ASSETS_HOME")
+    # By its whole name: a field `home` would be read from HOME.
+    flight_assets_home: AbsolutePath = Field(
+        PROJECT_ROOT / ".flight-assets", validation_alias="FLIGHT_ASSETS_HOME"
+    )
 
     # Postgres. With POSTGRES_HOST set that server is used and no local one starts.
     postgres_host: str | None = Field(None, validation_alias="POSTGRES_HOST")
-    postgres_port: int = Field(5432, ge=1, le=65535, validation_alias="POSTGRES_PORT")
+    postgres_port: Port = Field(5432, validation_alias="POSTGRES_PORT")
     postgres_user: str | None = Field(None, validation_alias="POSTGRES_USER")
     postgres_password: SecretStr | None = Field(None, validation_alias="POSTGRES_PASSWORD")
+    # The warehouse's database and Dagster's, here or there.
     postgres_db: str = Field("flight_assets", validation_alias="POSTGRES_DB")
     dagster_postgres_db: str = Field("dagster", validation_alias="DAGSTER_POSTGRES_DB")
 
     # Kafka. With it set those brokers are used and no local one starts.
     kafka_bootstrap_servers: str | None = Field(None, validation_alias="KAFKA_BOOTSTRAP_SERVERS")
+    # The local one: Apache Kafka where Java and Maven are, else librdkafka's built-in cluster.
+    kafka_kind: Literal["auto", "apache", "builtin"] = Field(
+        "auto", validation_alias="FLIGHT_ASSETS_KAFKA"
+    )
+    # Where Apache Kafka's jars are; without it in the user's cache, shared by all homes.
+    kafka_libs: AbsolutePath | None = Field(None, validation_alias="FLIGHT_ASSETS_KAFKA_LIBS")
 
     # The feed. Without a base URL it is FlightRadar24 itself.
     feed_base_url: str | None = Field(None, validation_alias="FEED_BASE_URL")
@@ -43,3 +67,30 @@ class Settings(BaseSettings):
         80, ge=1, le=10_000, validation_alias="FEED_REQUESTS_PER_MINUTE"
     )
     feed_timeout_s: float = Field(20, gt=0, le=600, validation_alias="FEED_TIMEOUT_S")
+
+    @property
+    def home(self) -> Path:
+        """Return the directory of the local stack's data, logs and password."""
+        return self.flight_assets_home
+
+
+def load_settings() -> Settings:
+    """Return the settings; raises ``FlightAssetsError`` naming each variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise FlightAssetsError(explain(error)) from error
+
+
+def explain(error: ValidationError) -> str:
+    """Return one line on the settings that are wrong: name, value, problem, what to do.
+
+    The value of a secret is never shown.
+    """
+    problems = []
+    for problem in error.errors(include_url=False, include_context=False):
+        name = str(problem["loc"][0]) if problem["loc"] else "a setting"
+        shown = "" if "PASSWORD" in name else f"={problem['input']!r}"
+        problems.append(f"{name}{shown}: {problem['msg'].lower()}")
+    wrong = "; ".join(problems)
+    return f"wrong setting {wrong}. Correct it in the environment or in .env (see .env.example)"

@@ -1,0 +1,131 @@
+"""The dbt project as assets: its keys, groups and partitions. What a model says is in dbt_project/."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC
+from fcntl import LOCK_EX, flock
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtCliResource,
+    DbtProject,
+    dbt_assets,
+)
+
+from flight_assets.partitions import hourly_utc
+from flight_assets.resources import PostgresResource
+from flight_assets.settings import PROJECT_ROOT
+
+OWNERS = ["team:flight-data"]
+
+dbt_project = DbtProject(
+    project_dir=PROJECT_ROOT / "dbt_project", profiles_dir=PROJECT_ROOT / "dbt_project"
+)
+
+# the dbt beside this interpreter, whatever PATH says
+dbt_resource = DbtCliResource(
+    project_dir=dbt_project, dbt_executable=str(Path(sys.executable).parent / "dbt")
+)
+
+
+def parse_if_stale(project: DbtProject) -> Path:
+    """Return the manifest of the project, parsed again where a file of it is newer.
+
+    Parsing needs no server. A lock lets processes that start together parse once.
+    """
+    sources = [
+        path
+        for folder in ("models", "macros", "seeds", "tests")
+        for path in (project.project_dir / folder).rglob("*")
+    ]
+    newest = max(
+        path.stat().st_mtime for path in [project.project_dir / "dbt_project.yml", *sources]
+    )
+    lock = project.project_dir / "target" / ".parse.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as held:
+        flock(held, LOCK_EX)
+        manifest = project.manifest_path
+        if not manifest.exists() or manifest.stat().st_mtime < newest:
+            dbt_resource.cli(["parse", "--quiet"], target_path=manifest.parent).wait()
+    return manifest
+
+
+class Translator(DagsterDbtTranslator):
+    """Keys are ``[schema, name]``, groups are schemas, so a name reads the same everywhere."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Return the key; a source's key is the key of the bronze asset that writes it."""
+        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """Return the layer."""
+        return str(dbt_resource_props["schema"])
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+        """Return who answers for the model."""
+        return OWNERS
+
+
+translator = Translator(
+    settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True)
+)
+manifest = parse_if_stale(dbt_project)
+
+
+def newest_slice_id(postgres: PostgresResource) -> int:
+    """Return the id of the newest slice in the ledger, 0 for an empty one."""
+    with postgres.connect() as connection:
+        row = connection.execute("select coalesce(max(slice_id), 0) from bronze.landed_slices")
+        return int(row.fetchone()[0])
+
+
+def hourly_vars(context: dg.AssetExecutionContext, *, through_slice_id: int) -> dict[str, Any]:
+    """Return what tells the hourly models which hours to build, and through which slice."""
+    window = context.partition_time_window
+    return {
+        "from_hour": window.start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "to_hour": window.end.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "through_slice_id": through_slice_id,
+        "run_id": context.run_id,
+    }
+
+
+@dbt_assets(
+    manifest=manifest,
+    project=dbt_project,
+    select="tag:hourly",
+    name="hourly_models",
+    partitions_def=hourly_utc,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    dagster_dbt_translator=translator,
+    pool="modelling",
+)
+def hourly_models(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, postgres: PostgresResource
+) -> Iterator[Any]:
+    """Build silver and gold for the hours of the run; a failed test keeps what is downstream."""
+    # read before the models start: what lands while they run makes their hours stale again
+    through_slice_id = newest_slice_id(postgres)
+    dbt_vars = hourly_vars(context, through_slice_id=through_slice_id)
+    arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", json.dumps(dbt_vars)]
+    yield from dbt.cli(arguments, context=context).stream()
+
+
+@dbt_assets(
+    manifest=manifest,
+    project=dbt_project,
+    exclude="tag:hourly",
+    name="reference_models",
+    dagster_dbt_translator=translator,
+    pool="reference_models",
+)
+def reference_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    """Build what has no hour: seeds, airports, airlines, aircraft types and the views over gold."""
+    arguments = ["build", "--exclude-resource-type", "unit_test"]
+    yield from dbt.cli(arguments, context=context).stream()

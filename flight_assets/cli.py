@@ -1,0 +1,31 @@
+"""The ``flight-assets`` command: its parts, and how its errors reach a person."""
+
+import sys
+
+import typer
+
+from flight_assets.commands import answers, demo, dev, feed, sql, stack
+from flight_assets.errors import FlightAssetsError
+from kafka_sensors.errors import KafkaSensorsError
+
+app = typer.Typer(
+    name="flight-assets",
+    help="Live flights as Dagster assets: through Kafka into Postgres, modelled by dbt.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # what reaches a person is one line, or a plain traceback
+)
+for part in (demo, dev, answers, sql, stack, feed):
+    part.register(app)
+
+
+def main() -> None:
+    """Run the command: an error that a user can cause is one line on stderr and exit code 1."""
+    try:
+        app()
+    except (FlightAssetsError, KafkaSensorsError) as error:
+        print(f"flight-assets: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

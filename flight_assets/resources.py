@@ -1,0 +1,94 @@
+"""What the assets are given: Postgres, Kafka and the feed, each described by its settings.
+
+Building a resource opens nothing; a connection is opened where it is used and closed after.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from flight_assets.core.polls import Poll
+    from flight_assets.feed.client import FeedClient
+    from kafka_sensors.client import Reader
+
+
+class PostgresResource(dg.ConfigurableResource):
+    """The warehouse."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    dbname: str
+
+    def conninfo(self) -> str:
+        """Return the connection string of the warehouse, password included."""
+        from psycopg.conninfo import make_conninfo
+
+        return make_conninfo(
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            password=self.password,
+            dbname=self.dbname,
+        )
+
+    @contextmanager
+    def connect(self) -> "Iterator[psycopg.Connection]":
+        """Give a connection that commits when the block ends well and is closed after it."""
+        from flight_assets.warehouse.connection import connect
+
+        with connect(self.conninfo()) as connection:
+            yield connection
+
+
+class KafkaResource(dg.ConfigurableResource):
+    """The brokers."""
+
+    bootstrap_servers: str
+
+    @contextmanager
+    def reader(self, topic: str) -> "Iterator[Reader]":
+        """Give a reader of one topic, closed after the block."""
+        from kafka_sensors.client import Reader
+
+        with Reader(self.bootstrap_servers, topic) as reader:
+            yield reader
+
+
+class FeedResource(dg.ConfigurableResource):
+    """FlightRadar24, or the simulator that FEED_BASE_URL names."""
+
+    def client(self) -> "FeedClient":
+        """Return a client of the feed, as the settings of this process describe it."""
+        from flight_assets.feed.client import FeedClient
+        from flight_assets.settings import Settings
+
+        return FeedClient.from_settings(Settings())
+
+    def poll_once(self) -> "Poll":
+        """Sweep the world once, publish it and return the record of it."""
+        from flight_assets.feed.rhythm import poll_once
+        from flight_assets.settings import Settings
+
+        return poll_once(Settings())
+
+
+def resources() -> dict[str, dg.ConfigurableResource]:
+    """Return the resources of the code location, read from the environment when they are used."""
+    return {
+        "postgres": PostgresResource(
+            host=dg.EnvVar("POSTGRES_HOST"),
+            port=dg.EnvVar.int("POSTGRES_PORT"),
+            user=dg.EnvVar("POSTGRES_USER"),
+            password=dg.EnvVar("POSTGRES_PASSWORD"),
+            dbname=dg.EnvVar("POSTGRES_DB"),
+        ),
+        "kafka": KafkaResource(bootstrap_servers=dg.EnvVar("KAFKA_BOOTSTRAP_SERVERS")),
+        "feed": FeedResource(),
+    }

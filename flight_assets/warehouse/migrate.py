@@ -1,0 +1,62 @@
+"""The warehouse's databases and their migrations, by Alembic without a file of settings."""
+
+import os
+from pathlib import Path
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from flight_assets.errors import FlightAssetsError
+from flight_assets.warehouse.connection import CONNECT_TIMEOUT_S, connect, why_not
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK = 0x666C_6967_6874  # "flight": one migration at a time, whoever starts it
+
+
+def create_database_if_missing(conninfo: str) -> bool:
+    """Create the database that the connection string names; return whether it was missing."""
+    name = str(conninfo_to_dict(conninfo)["dbname"])
+    if _exists(conninfo, name):
+        return False
+    # the database that clusters have from the start: one cannot connect to what is missing
+    with connect(make_conninfo(conninfo, dbname="postgres"), autocommit=True) as connection:
+        try:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        except errors.DuplicateDatabase:
+            return False  # another was quicker
+        except errors.InsufficientPrivilege as error:
+            raise FlightAssetsError(
+                f"the database {name} is missing and user {connection.info.user} may not create "
+                "it: create it, or give the user CREATEDB"
+            ) from error
+    return True
+
+
+def _exists(conninfo: str, name: str) -> bool:
+    try:
+        psycopg.connect(conninfo, connect_timeout=CONNECT_TIMEOUT_S).close()
+    except psycopg.OperationalError as error:
+        if f'database "{name}" does not exist' in str(error):
+            return False
+        raise FlightAssetsError(why_not(conninfo, error)) from error
+    return True
+
+
+def migrate(conninfo: str) -> None:
+    """Bring the database to the newest migration, all in one transaction; safe to repeat."""
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.pool import NullPool
+
+    # psycopg reads the string itself: what it says of host, password and options holds unchanged
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: connect(conninfo), poolclass=NullPool
+    )
+    config = Config()
+    config.set_main_option("script_location", os.fspath(MIGRATIONS).replace("%", "%%"))
+    with engine.begin() as connection:
+        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,169 @@
+"""Turn the messages of a batch into rows, or into rejected messages with a reason."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+
+from kafka_sensors.batches import Batch
+from kafka_sensors.messages import Message
+from kafka_sensors.target import Target
+
+# A chunk of decoded records lives only until its rows are made: fewer objects at a time.
+CHUNK = 1_000
+HOUR_S = 3_600
+# psycopg's binary form cuts larger numbers to the column's size without a word.
+INTEGER_BITS = {
+    "int2": 16, "smallint": 16, "int4": 32, "int": 32, "integer": 32, "int8": 64, "bigint": 64,
+}  # fmt: skip
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A message that cannot become a row: a short code for the reason, and words for a person."""
+
+    message: Message
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch ready to be stored: offset, row and event time of each good message, in step."""
+
+    batch: Batch
+    offsets: Sequence[int]
+    rows: Sequence[Row]
+    event_times_s: Sequence[int]
+    rejected: Sequence[Rejected]
+
+    def without(self, unstorable: Mapping[int, str]) -> "Prepared":
+        """Return it with the messages at these offsets rejected, for the words given."""
+        stored = [index for index, at in enumerate(self.offsets) if at not in unstorable]
+        rejected = [
+            Rejected(message, "unstorable", unstorable[message.offset()])
+            for message in self.batch.messages
+            if message.offset() in unstorable
+        ]
+        return Prepared(
+            self.batch,
+            [self.offsets[index] for index in stored],
+            [self.rows[index] for index in stored],
+            [self.event_times_s[index] for index in stored],
+            [*self.rejected, *rejected],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EventHour:
+    """One UTC hour of event time in a slice: from when to when, and how many rows."""
+
+    hour: datetime
+    first_at: datetime
+    last_at: datetime
+    row_count: int
+
+
+def prepare(batch: Batch, target: Target) -> Prepared:
+    """Return the batch decoded: every message of it is either a row or rejected."""
+    offsets: list[int] = []
+    rows: list[Row] = []
+    event_times_s: list[int] = []
+    rejected: list[Rejected] = []
+    for begin in range(0, len(batch.messages), CHUNK):
+        chunk = batch.messages[begin : begin + CHUNK]
+        good, records = decode_chunk(chunk, target.decode, rejected.append)
+        offsets += [message.offset() for message in good]
+        rows += map(target.row, records)
+        event_times_s += map(target.event_at_s, records)
+    prepared = Prepared(batch, offsets, rows, event_times_s, rejected)
+    too_large = integers_too_large(prepared, target.columns)
+    return prepared.without(too_large) if too_large else prepared
+
+
+def decode_chunk(
+    chunk: Sequence[Message], decode: Callable[[bytes], Any], reject: Callable[[Rejected], None]
+) -> tuple[Sequence[Message], list[Any]]:
+    """Return the messages that decode and their records; hand the others to ``reject``."""
+    try:
+        return chunk, [decode(message.value()) for message in chunk]  # type: ignore[arg-type]
+    except (ValueError, TypeError, RecursionError):
+        return decode_each(chunk, decode, reject)
+
+
+def decode_each(
+    chunk: Sequence[Message], decode: Callable[[bytes], Any], reject: Callable[[Rejected], None]
+) -> tuple[list[Message], list[Any]]:
+    """Do what ``decode_chunk`` does, message by message, because one of them is bad."""
+    good: list[Message] = []
+    records: list[Any] = []
+    for message in chunk:
+        value = message.value()
+        if not value:
+            reason = "null_value" if value is None else "empty_value"
+            reject(Rejected(message, reason, "the message has no value"))
+            continue
+        try:
+            record = decode(value)
+        except (ValueError, RecursionError) as error:
+            reject(Rejected(message, reason_for(error), str(error)))
+        else:
+            good.append(message)
+            records.append(record)
+    return good, records
+
+
+def reason_for(error: ValueError | RecursionError) -> str:
+    """Return the short code for what a decoder said."""
+    if isinstance(error, UnicodeDecodeError):
+        return "not_utf8"
+    if isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError):
+        return "not_json"
+    return "too_deep" if isinstance(error, RecursionError) else "contract"
+
+
+def integers_too_large(prepared: Prepared, columns: Mapping[str, str]) -> dict[int, str]:
+    """Return, by offset, the rows whose integers do not fit their columns, and why."""
+    unstorable: dict[int, str] = {}
+    for position, (column, kind) in enumerate(columns.items()):
+        if kind not in INTEGER_BITS:
+            continue
+        limit = 2 ** (INTEGER_BITS[kind] - 1)
+        value_of = itemgetter(position)
+        odd = {value for value in set(map(value_of, prepared.rows)) if out_of_range(value, limit)}
+        if odd:
+            unstorable |= {
+                offset: f"{column}: {value_of(row)} does not fit {kind}"
+                for offset, row in zip(prepared.offsets, prepared.rows, strict=True)
+                if value_of(row) in odd
+            }
+    return unstorable
+
+
+def out_of_range(value: int | None, limit: int) -> bool:
+    """Return whether a number does not fit a signed integer of that limit."""
+    return value is not None and not -limit <= value < limit
+
+
+def event_hours(event_times_s: Iterable[int]) -> list[EventHour]:
+    """Return the UTC hours that the event times lie in, oldest first.
+
+    >>> [(e.hour.hour, e.row_count) for e in event_hours([3_600, 7_199, 7_200])]
+    [(1, 2), (2, 1)]
+    """
+    at = partial(datetime.fromtimestamp, tz=UTC)
+    times = Counter(event_times_s)
+    hours: dict[int, list[int]] = {}
+    for time_s in sorted(times):
+        hours.setdefault(time_s - time_s % HOUR_S, []).append(time_s)
+    return [
+        EventHour(at(hour), at(seen[0]), at(seen[-1]), sum(times[time_s] for time_s in seen))
+        for hour, seen in hours.items()
+    ]

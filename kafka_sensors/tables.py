@@ -1,0 +1,238 @@
+"""Write rows and rejected messages into their day's partition. Knows tables, not the ledger."""
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+from psycopg.types.json import Jsonb
+
+from kafka_sensors.decoding import Prepared, Rejected, Row
+from kafka_sensors.messages import Message
+from kafka_sensors.offsets import OffsetRange, message_at
+from kafka_sensors.target import Target
+
+Connection = psycopg.Connection[Any]
+
+DAY = timedelta(days=1)
+POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+POSTGRES_EPOCH_S = 946_684_800
+MICROSECOND = timedelta(microseconds=1)
+LANDING_COLUMNS = {
+    "log_hour": "int8",  # a timestamptz travels as the microseconds it is made of
+    "slice_id": "int8",
+    "kafka_partition": "int4",
+    "kafka_offset": "int8",
+}
+REJECTED_COLUMNS = {
+    "topic": "text",
+    "message_at": "timestamptz",
+    "key": "bytea",
+    "value": "bytea",
+    "headers": "jsonb",
+    "reason": "text",
+    "detail": "text",
+}
+# What one row can do wrong. Anything else is no fault of a message and fails the slice.
+ROW_FAULTS = (errors.DataError, errors.NotNullViolation)
+
+
+class Instant:
+    """What ``InstantDumper`` is registered for; its values are Unix seconds or datetimes."""
+
+
+class InstantDumper(Dumper):
+    """Writes a timestamptz as Postgres keeps it: microseconds since 2000."""
+
+    oid = psycopg.postgres.types["timestamptz"].oid
+    format = Format.BINARY
+    _pack = struct.Struct("!q").pack
+
+    def dump(self, obj: Any) -> bytes:
+        """Return the binary form of Unix seconds, or of a datetime with its zone."""
+        if isinstance(obj, int):
+            return self._pack((obj - POSTGRES_EPOCH_S) * 1_000_000)
+        return self._pack(microseconds(obj))
+
+
+def microseconds(at: datetime) -> int:
+    """Return an instant as Postgres counts it."""
+    return (at - POSTGRES_EPOCH) // MICROSECOND
+
+
+def name(table: str) -> sql.Identifier:
+    """Return ``schema.table`` as an identifier."""
+    return sql.Identifier(*table.split("."))
+
+
+def copy(
+    connection: Connection,
+    table: str,
+    columns: dict[str, str],
+    prefix: Row,
+    rows: Iterable[tuple[int, Row]],
+) -> None:
+    """Append rows by binary COPY, each of them after ``prefix`` and its offset."""
+    statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
+        name(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    with connection.cursor() as cursor:
+        cursor.adapters.register_dumper(Instant, InstantDumper)
+        with cursor.copy(statement) as writer:
+            writer.set_types(list(columns.values()))
+            write_row = writer.write_row
+            for offset, row in rows:
+                write_row((*prefix, offset, *row))
+
+
+def copy_prepared(
+    connection: Connection, target: Target, prepared: Prepared, *, slice_id: int
+) -> Prepared:
+    """Append the rows of a slice; return it with the messages that Postgres refused as rejected."""
+    batch = prepared.batch
+    columns = {**LANDING_COLUMNS, **target.columns}
+    prefix = (microseconds(batch.log_hour), slice_id, batch.partition)
+
+    def append(part: slice) -> None:
+        rows = zip(prepared.offsets[part], prepared.rows[part], strict=True)
+        copy(connection, target.table, columns, prefix, rows)
+
+    refused = refused_rows(connection, append, range(len(prepared.rows)))
+    stored = prepared
+    if refused:
+        stored = prepared.without({prepared.offsets[at]: why for at, why in refused.items()})
+    copy_rejected(connection, target, stored.rejected, prefix)
+    return stored
+
+
+def refused_rows(
+    connection: Connection, append: Callable[[slice], None], rows: range
+) -> dict[int, str]:
+    """Append a range of rows; return, by index, those that Postgres refuses, and its words.
+
+    COPY takes all or none, so a refused half is halved again until the row that it is about is
+    alone. A NUL character in a text is the usual one.
+    """
+    if not rows:
+        return {}
+    try:
+        with connection.transaction():
+            append(slice(rows.start, rows.stop))
+    except ROW_FAULTS as error:
+        if len(rows) == 1:
+            return {rows.start: error.diag.message_primary or str(error)}
+        middle = len(rows) // 2
+        return refused_rows(connection, append, rows[:middle]) | refused_rows(
+            connection, append, rows[middle:]
+        )
+    return {}
+
+
+def copy_rejected(
+    connection: Connection, target: Target, rejected: Sequence[Rejected], prefix: Row
+) -> None:
+    """Append rejected messages, as they came."""
+    if rejected:
+        copy(
+            connection,
+            f"{target.ledger_schema}.rejected_messages",
+            {**LANDING_COLUMNS, **REJECTED_COLUMNS},
+            prefix,
+            ((each.message.offset(), rejected_row(target.topic, each)) for each in rejected),
+        )
+
+
+def rejected_row(topic: str, rejected: Rejected) -> Row:
+    """Return a rejected message in the order of ``REJECTED_COLUMNS``."""
+    message = rejected.message
+    return (
+        topic,
+        message_at(message.timestamp()[1]),
+        message.key(),
+        message.value(),
+        headers_json(message),
+        rejected.reason,
+        storable(rejected.detail.encode(errors="backslashreplace")),
+    )
+
+
+def headers_json(message: Message) -> Jsonb | None:
+    """Return the headers as a list of name and value: a name may come more than once."""
+    headers = message.headers()
+    if not headers:
+        return None
+    return Jsonb([[key, None if value is None else storable(value)] for key, value in headers])
+
+
+def storable(text: bytes) -> str:
+    """Return bytes as text that Postgres takes: what is not UTF-8, and NUL, as escapes."""
+    return text.decode(errors="backslashreplace").replace("\0", "\\x00")
+
+
+def delete_range(
+    connection: Connection,
+    target: Target,
+    *,
+    log_hour: datetime,
+    partition: int,
+    offsets: OffsetRange,
+) -> None:
+    """Delete the rows and the rejected messages of a slice."""
+    where = sql.SQL(
+        "where log_hour = %(log_hour)s and kafka_partition = %(partition)s "
+        "and kafka_offset >= %(start)s and kafka_offset < %(end)s"
+    )
+    parameters = {
+        "log_hour": log_hour,
+        "partition": partition,
+        "start": offsets.start,
+        "end": offsets.end,
+        "topic": target.topic,
+    }
+    rejected = f"{target.ledger_schema}.rejected_messages"
+    connection.execute(sql.SQL("delete from {} {}").format(name(target.table), where), parameters)
+    connection.execute(
+        sql.SQL("delete from {} {} and topic = %(topic)s").format(name(rejected), where),
+        parameters,
+    )
+
+
+def ensure_day(connection: Connection, table: str, at: datetime) -> None:
+    """Create the partition of a table for the UTC day of an instant, where it is missing.
+
+    Made aside and then attached: that lets readers of the table go on, ``create table …
+    partition of`` does not. A transaction of its own, so that its locks are short.
+    """
+    day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    child = f"{table}_p{day:%Y%m%d}"
+    with connection.transaction():
+        if exists(connection, child):
+            return
+        # the lock that attaching needs anyway; unlike an advisory one it shows what others created
+        lock = sql.SQL("lock table only {} in share update exclusive mode")
+        connection.execute(lock.format(name(table)))
+        if exists(connection, child):  # another run has made it meanwhile
+            return
+        names = {"child": name(child), "parent": name(table)}
+        bounds = {
+            "first": sql.Literal(day.isoformat()),
+            "end": sql.Literal((day + DAY).isoformat()),
+        }
+        connection.execute(
+            sql.SQL("create table {child} (like {parent} including all)").format(**names)
+        )
+        connection.execute(
+            sql.SQL(
+                "alter table {parent} attach partition {child} for values from ({first}) to ({end})"
+            ).format(**names, **bounds)
+        )
+
+
+def exists(connection: Connection, table: str) -> bool:
+    """Return whether a table is there."""
+    row = connection.execute("select to_regclass(%s) is not null", [table]).fetchone()
+    return bool(row and row[0])
