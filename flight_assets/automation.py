@@ -139,7 +139,5 @@ def stale_hours_sensor(
     if not due:
         return dg.SkipReason(f"{len(stale)} stale hours, none of them due")
     return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(tags=tags_for(hours)) for hours in contiguous_ranges(due)
-        ]
+        run_requests=[dg.RunRequest(tags=tags_for(hours)) for hours in contiguous_ranges(due)]
     )

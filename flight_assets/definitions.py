@@ -3,7 +3,7 @@
 import dagster as dg
 
 from flight_assets import automation
-from flight_assets.assets.dbt import dbt_resource, hourly_models, reference_models
+from flight_assets.assets.dbt import hourly_models, reference_models
 from flight_assets.assets.raw_flights import raw_flights, raw_polls, topics
 from flight_assets.assets.references import raw_aircraft_types, raw_airlines, raw_airports
 from flight_assets.checks import CHECKS
@@ -29,5 +29,5 @@ defs = dg.Definitions(
     ],
     schedules=[automation.references_daily_schedule, automation.poll_every_minute_schedule],
     sensors=[automation.raw_flights_landing_sensor, automation.stale_hours_sensor],
-    resources=resources() | {"dbt": dbt_resource},
+    resources=resources(),
 )

@@ -1,6 +1,5 @@
-"""The dbt project as assets: its keys, groups and partitions. What a model says is in dbt_project/."""
+"""The dbt project as assets: keys, groups and partitions. What a model says is in dbt_project."""
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC
@@ -17,6 +16,7 @@ from dagster_dbt import (
     dbt_assets,
 )
 
+from flight_assets.assets import modelling
 from flight_assets.partitions import hourly_utc
 from flight_assets.resources import PostgresResource
 from flight_assets.settings import PROJECT_ROOT
@@ -28,9 +28,7 @@ dbt_project = DbtProject(
 )
 
 # the dbt beside this interpreter, whatever PATH says
-dbt_resource = DbtCliResource(
-    project_dir=dbt_project, dbt_executable=str(Path(sys.executable).parent / "dbt")
-)
+DBT = str(Path(sys.executable).parent / "dbt")
 
 
 def parse_if_stale(project: DbtProject) -> Path:
@@ -52,7 +50,8 @@ def parse_if_stale(project: DbtProject) -> Path:
         flock(held, LOCK_EX)
         manifest = project.manifest_path
         if not manifest.exists() or manifest.stat().st_mtime < newest:
-            dbt_resource.cli(["parse", "--quiet"], target_path=manifest.parent).wait()
+            dbt = DbtCliResource(project_dir=project, dbt_executable=DBT)
+            dbt.cli(["parse", "--quiet"], target_path=manifest.parent).wait()
     return manifest
 
 
@@ -72,9 +71,7 @@ class Translator(DagsterDbtTranslator):
         return OWNERS
 
 
-translator = Translator(
-    settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True)
-)
+translator = Translator(settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
 manifest = parse_if_stale(dbt_project)
 
 
@@ -106,15 +103,12 @@ def hourly_vars(context: dg.AssetExecutionContext, *, through_slice_id: int) -> 
     dagster_dbt_translator=translator,
     pool="modelling",
 )
-def hourly_models(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, postgres: PostgresResource
-) -> Iterator[Any]:
+def hourly_models(context: dg.AssetExecutionContext, postgres: PostgresResource) -> Iterator[Any]:
     """Build silver and gold for the hours of the run; a failed test keeps what is downstream."""
     # read before the models start: what lands while they run makes their hours stale again
     through_slice_id = newest_slice_id(postgres)
     dbt_vars = hourly_vars(context, through_slice_id=through_slice_id)
-    arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", json.dumps(dbt_vars)]
-    yield from dbt.cli(arguments, context=context).stream()
+    yield from modelling.build(context, dbt_project, dbt_vars)
 
 
 @dbt_assets(
@@ -125,7 +119,6 @@ def hourly_models(
     dagster_dbt_translator=translator,
     pool="reference_models",
 )
-def reference_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-    """Build what has no hour: seeds, airports, airlines, aircraft types and the views over gold."""
-    arguments = ["build", "--exclude-resource-type", "unit_test"]
-    yield from dbt.cli(arguments, context=context).stream()
+def reference_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    """Build what has no hour: seeds, airports, airlines and aircraft types."""
+    yield from modelling.build(context, dbt_project, {})

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from operator import attrgetter
+from typing import Any
 
 import dagster as dg
 
@@ -9,6 +10,7 @@ from flight_assets.core import observations, polls
 from flight_assets.errors import FlightAssetsError
 from flight_assets.partitions import FIRST_HOUR, hour_of, hourly_utc, hours_of_run
 from flight_assets.resources import KafkaResource, PostgresResource
+from flight_assets.warehouse.brin import summarize
 from kafka_sensors.landing import LandedHour, Target, land_waiting
 from kafka_sensors.replay import replay_hours
 from kafka_sensors.sensors import is_landing_run
@@ -157,7 +159,20 @@ def land(
         if not is_landing_run(context.run.tags):
             landed += replay_hours(target, reader, connection, **asked)
         landed += land_waiting(target, reader, connection, **asked)
+        summarize(connection, target.table, [hour.hour for hour in landed])
     for hour in landed:
-        metadata = {**hour.metadata(), "dagster/partition_row_count": hour.row_count}
-        context.add_asset_metadata(metadata, partition_key=hour.partition_key)
+        context.add_asset_metadata(shown(hour), partition_key=hour.partition_key)
     return dg.MaterializeResult()
+
+
+def shown(hour: LandedHour) -> dict[str, Any]:
+    """Return an hour's metadata as the catalogue shows it: one line a partition."""
+    lines = [
+        f"{partition}: {', '.join(map(str, ranges))}"
+        for partition, ranges in sorted(hour.ranges.items())
+    ]
+    return {
+        **hour.metadata(),
+        "offset_ranges": "\n".join(lines),
+        "dagster/partition_row_count": hour.row_count,
+    }

@@ -31,6 +31,7 @@ SEED = 20250720
 SWEEPS = (timedelta(minutes=-70), timedelta(minutes=-62), timedelta(minutes=-52))
 REQUESTS_PER_MINUTE = 1_000  # of our own simulator; the live feed keeps its budget
 
+
 class Demo:
     """One demo: steps with their times, the polls it made and the runs over them."""
 
@@ -95,9 +96,7 @@ def demonstrate(
         if not keep and not was_up:
             with console.status("stopping the stack …"):
                 stack.down(settings)
-    report.print_what_next(
-        console, hour=hour, home=str(settings.home), is_running=keep or was_up
-    )
+    report.print_what_next(console, hour=hour, home=str(settings.home), is_running=keep or was_up)
 
 
 def _poll_and_run(show: Demo, quiet: Any, *, recorded: Sequence[Path], live: bool) -> None:
@@ -139,7 +138,9 @@ def _poll_simulated(
     for number, offset in enumerate(SWEEPS, start=1):
         instant = hour + offset
         world.frozen_at_s = int(instant.timestamp())
-        show.poll(settings, client, f"sweep {number} of {len(SWEEPS)}, {instant:%Y-%m-%d %H:%M} UTC")
+        show.poll(
+            settings, client, f"sweep {number} of {len(SWEEPS)}, {instant:%Y-%m-%d %H:%M} UTC"
+        )
 
 
 def _poll_recorded(

@@ -70,7 +70,7 @@ def _run(instance: dg.DagsterInstance, job: str, tags: dict[str, str]) -> RunRes
     hours = hours_of_run(tags)
     return RunResult(
         job=job,
-        hours=f"{hours.first:%Y-%m-%d %H:00} – {hours.last:%Y-%m-%d %H:00}" if hours else "",
+        hours=f"{hours.first:%Y-%m-%dT%H} to {hours.last:%Y-%m-%dT%H}" if hours else "",
         duration_s=monotonic() - began_at,
         checks=[
             CheckResult(

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from flight_assets.commands.show import print_answers
 from flight_assets.core.polls import Poll
-from flight_assets.warehouse.answers import answers, iso_hour
+from flight_assets.warehouse.answers import answers
 
 if TYPE_CHECKING:
     from flight_assets.commands.line import RunResult
@@ -46,10 +46,13 @@ from bronze.raw_flights
 def print_polls(console: Console, polls: Sequence[Poll]) -> None:
     """Print what each poll fetched of what the source has."""
     table = Table(title="Polls", title_justify="left")
-    for heading in ("poll", "aircraft", "of", "coverage", "requests", "tiles", "incomplete"):
-        table.add_column(heading, justify="left" if heading == "poll" else "right")
+    table.add_column("poll", no_wrap=True)
+    for heading in ("aircraft", "of", "coverage", "requests", "tiles", "gaps"):
+        table.add_column(heading, justify="right")
     for poll in polls:
-        share = f"{100 * poll.observation_count / poll.full_count:.2f} %" if poll.full_count else "?"
+        share = (
+            f"{100 * poll.observation_count / poll.full_count:.2f} %" if poll.full_count else "?"
+        )
         table.add_row(
             poll.poll_id,
             f"{poll.observation_count:,}",
@@ -76,7 +79,9 @@ def print_counts(console: Console, connection: psycopg.Connection) -> None:
     row = cursor.fetchone()
     if row is not None and row[0] and cursor.description:
         names = [column.name.replace("_", " ") for column in cursor.description]
-        shares = [f"{name} {100 * n / row[0]:.1f} %" for name, n in zip(names[1:], row[1:], strict=True)]
+        shares = [
+            f"{name} {100 * n / row[0]:.1f} %" for name, n in zip(names[1:], row[1:], strict=True)
+        ]
         console.print(f"Oddities of the observations, kept: {', '.join(shares)}")
 
 
@@ -85,7 +90,6 @@ def print_answers_of(
 ) -> None:
     """Print the answers of each hour."""
     for hour in hours:
-        console.rule(f"Answers as of {iso_hour(hour)}", align="left")
         print_answers(console, answers(connection, hour), most_scopes=MOST_COUNTRIES)
 
 
@@ -94,8 +98,10 @@ def print_checks(console: Console, runs: "Sequence[RunResult]") -> None:
     checks = [check for run in runs for check in run.checks]
     failed = [check for check in checks if not check.is_passed]
     table = Table(title="Checks", title_justify="left")
-    for heading in ("run", "hours", "seconds", "passed", "warned", "failed"):
-        table.add_column(heading, justify="left" if heading in ("run", "hours") else "right")
+    table.add_column("run", no_wrap=True)
+    table.add_column("hours")
+    for heading in ("seconds", "passed", "warned", "failed"):
+        table.add_column(heading, justify="right")
     for run in runs:
         passed = sum(check.is_passed for check in run.checks)
         warned = sum(not check.is_passed and check.is_warning for check in run.checks)
@@ -113,16 +119,17 @@ def print_checks(console: Console, runs: "Sequence[RunResult]") -> None:
 def print_timings(console: Console, timings: Sequence[tuple[str, float]]) -> None:
     """Print where the time went."""
     total = sum(duration_s for _, duration_s in timings)
-    steps = ", ".join(f"{text} {duration_s:.1f} s" for text, duration_s in timings)
-    console.print(f"[dim]{total:.0f} s in all: {steps}[/]")
+    slowest = sorted(timings, key=lambda timing: -timing[1])[:3]
+    steps = ", ".join(f"{text} {duration_s:.1f} s" for text, duration_s in slowest)
+    console.print(f"[dim]{total:.0f} s in all, most of it for {steps}[/]")
 
 
 WHAT_NEXT = """
-What next
-  flight-assets answers [--as-of {hour}] [--json]       these answers again
-  flight-assets sql "select * from gold.answers"              ask the warehouse anything
-  make dev                                                    the line by itself, with the UI
-  flight-assets demo --live                                   one sweep of the real world
+What next (the command is .venv/bin/flight-assets, `. .venv/bin/activate` puts it on the PATH)
+  flight-assets answers --as-of {hour}            these answers again; --json for programs
+  flight-assets sql "select * from gold.answers"   ask the warehouse anything
+  make dev                                         the line by itself, with Dagster's UI
+  flight-assets demo --live                        one sweep of the real world
 """
 STILL_RUNNING = "The stack is still running; `flight-assets down` stops it."
 STOPPED = "Nothing is left running; the data stays in {home}."

@@ -31,12 +31,18 @@ def answers_as_json(answers: Sequence[Answer]) -> str:
 def print_answers(
     console: Console, answers: Sequence[Answer], *, most_scopes: int | None = None
 ) -> None:
-    """Print one table per question; ``most_scopes`` keeps the scopes with the most flights."""
-    for question, of_question in groupby(answers, key=attrgetter("question")):
+    """Print the hour and one table per question.
+
+    ``most_scopes`` keeps the scopes with the most flights.
+    """
+    if answers:
+        console.rule(f"Answers as of {iso_hour(answers[0].as_of_hour)}", align="left")
+    in_order = sorted(answers, key=lambda answer: _place(answer.question))
+    for question, of_question in groupby(in_order, key=attrgetter("question")):
         rows = list(of_question)
         kept = _largest_scopes(rows, most_scopes)
         table = Table(
-            title=f"{TITLES.get(question, question)} · {iso_hour(rows[0].as_of_hour)}",
+            title=TITLES.get(question, question),
             caption=_caption(question, rows, kept),
             title_justify="left",
             caption_justify="left",
@@ -53,6 +59,11 @@ def print_answers(
                 cells = [str(row.rank), str(row.subject), row.label, number(row)]
                 table.add_row(*([str(scope), *cells] if has_scope else cells))
         console.print(table)
+
+
+def _place(question: str) -> int:
+    known = list(TITLES)
+    return known.index(question) if question in known else len(known)
 
 
 def _largest_scopes(rows: Sequence[Answer], most: int | None) -> list[str | None]:

@@ -4,7 +4,7 @@ import sys
 
 from flight_assets.errors import FlightAssetsError
 from flight_assets.local.kafka import can_reach
-from flight_assets.local.processes import last_line, reap, spawn, stop, wait_until
+from flight_assets.local.processes import last_line, spawn, stop, wait_until
 from flight_assets.local.state import StackState
 
 NAME = "builtin-kafka"
@@ -21,7 +21,7 @@ def start(state: StackState) -> str:
     state.record(NAME, process)
     wait_until(lambda: address_file.exists() or not process.is_alive(), timeout_s=30)
     if not address_file.exists():
-        reap(process.pid)
+        stop(process)
         raise FlightAssetsError(
             f"librdkafka's built-in cluster does not start: {last_line(log)} (log: {log})"
         )

@@ -20,7 +20,6 @@ from flight_assets.local.processes import (
     ProcessRecord,
     free_port,
     last_line,
-    reap,
     record_of,
     spawn,
     stop,
@@ -105,7 +104,7 @@ def start(state: StackState, libs: Path, say: Say = silence) -> str:
         state.record(NAME, process, **ports)
         if _answers(state, process):
             return bootstrap_servers(state)
-        reap(process.pid)
+        stop(process)
         if "Address already in use" not in last_line(log, containing=("Address already",)):
             break
     words = last_line(log, containing=("ERROR", "FATAL", "Error", "Exception")) or "no message"

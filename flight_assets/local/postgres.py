@@ -27,7 +27,6 @@ from flight_assets.local.processes import (
     ProcessRecord,
     free_port,
     last_line,
-    reap,
     record_of,
     spawn,
     stop,
@@ -86,7 +85,7 @@ def start(state: StackState, say: Say = silence) -> LocalPostgres:
         state.record(NAME, process, postgres=port)
         if _answers(state, files, process):
             return _endpoint(state, files)
-        reap(process.pid)
+        stop(process)
         if "Address already in use" not in _last_words(files.log, "could not bind"):
             break
     raise FlightAssetsError(

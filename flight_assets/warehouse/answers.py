@@ -21,7 +21,7 @@ HOURS = "select as_of_hour from gold.answered_hours order by as_of_hour"
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """One row of an answer. ``scope`` is ``None`` for the world, ``rank`` where nothing is ranked."""
+    """One row of an answer. ``scope`` is ``None`` for the world, ``rank`` for what has none."""
 
     as_of_hour: datetime
     question: str
@@ -55,9 +55,7 @@ def parse_hour(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise FlightAssetsError(
-            f"'{text}' is no hour; write it as 2025-07-20T08 (UTC)."
-        ) from error
+        raise FlightAssetsError(f"'{text}' is no hour; write it as 2025-07-20T08 (UTC).") from error
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.replace(minute=0, second=0, microsecond=0)
 

@@ -128,7 +128,8 @@ create table bronze.raw_polls (
 ) partition by range (log_hour);
 create index raw_polls_started_at on bronze.raw_polls (started_at);
 
-comment on table bronze.raw_polls is 'One row per sweep of the world, as published to flights.polls.';
+comment on table bronze.raw_polls is
+    'One row per sweep of the world, as published to flights.polls.';
 """
 
 REFERENCES = """

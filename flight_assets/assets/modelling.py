@@ -1,0 +1,104 @@
+"""dbt in the process of the run itself, on a manifest that is parsed once: no second start-up.
+
+A run's hours come to dbt as vars, and with other vars the dbt command parses the whole project
+again. Here the project is parsed without them, which finds everything as it was.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster_dbt import DbtProject
+from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
+
+PARTIAL_PARSE = "partial_parse.msgpack"
+MOST_ERRORS = 5
+
+
+def build(
+    context: dg.AssetExecutionContext, project: DbtProject, dbt_vars: Mapping[str, Any]
+) -> Iterator[Any]:
+    """Build what the run selects; yield Dagster's events of every model and test.
+
+    Raises ``dg.Failure`` with dbt's own words where a model or a test of severity error failed;
+    what is downstream of it was then not built.
+    """
+    asked = get_updated_cli_invocation_params_for_context(
+        context=context, manifest=None, dagster_dbt_translator=None
+    )
+    arguments = ["build", "--exclude-resource-type", "unit_test", *asked.selection_args]
+    if asked.indirect_selection:
+        arguments += ["--indirect-selection", asked.indirect_selection]
+    if dbt_vars:
+        arguments += ["--vars", json.dumps(dict(dbt_vars))]
+    events: list[Mapping[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="dbt-") as target:
+        result = invoke(project, arguments, Path(target), events)
+    for event in events:
+        yield from DbtCoreCliEventMessage(
+            raw_event=dict(event), event_history_metadata={}
+        ).to_default_asset_events(
+            manifest=asked.manifest,
+            dagster_dbt_translator=asked.dagster_dbt_translator,
+            context=context,
+            project=project,
+        )
+    if not result.success:
+        raise dg.Failure(description=why(result), allow_retries=False)
+
+
+def invoke(
+    project: DbtProject, arguments: Sequence[str], target: Path, events: list[Mapping[str, Any]]
+) -> "dbtRunnerResult":
+    """Run dbt with its files in ``target``; append its events, as the log's JSON has them."""
+    from dbt.cli.main import dbtRunner
+    from google.protobuf.json_format import MessageToDict
+
+    def keep(event: Any) -> None:
+        if "node_info" in event.data.DESCRIPTOR.fields_by_name:
+            events.append(MessageToDict(event, preserving_proto_field_name=True))
+
+    parsed = Path(project.project_dir) / project.target_path / "runs" / PARTIAL_PARSE
+    if parsed.exists():
+        shutil.copy(parsed, target / PARTIAL_PARSE)
+    where = [
+        *("--project-dir", str(project.project_dir), "--profiles-dir", str(project.profiles_dir)),
+        *("--target-path", str(target), "--log-path", str(target)),
+    ]
+    found = dbtRunner().invoke(["--quiet", "parse", *where])
+    if not found.success:
+        return found
+    keep_parsed(target / PARTIAL_PARSE, parsed)
+    return dbtRunner(manifest=found.result, callbacks=[keep]).invoke([*arguments, *where])
+
+
+def keep_parsed(new: Path, kept: Path) -> None:
+    """Keep what was parsed for the next run, whole or not at all: runs may end at any instant.
+
+    Apart from the file of the dbt command, whose profile is another one: each would spoil the
+    other's.
+    """
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    draft = kept.with_suffix(f".{os.getpid()}")
+    shutil.copy(new, draft)
+    draft.replace(kept)
+
+
+def why(result: "dbtRunnerResult") -> str:
+    """Return why dbt did not succeed, in its own words: one line a node."""
+    if result.exception is not None:
+        return f"dbt: {result.exception}"
+    failed = [node for node in result.result if node.status in ("error", "fail", "runtime error")]
+    lines = [f"{node.node.unique_id}: {node.message}" for node in failed[:MOST_ERRORS]]
+    if len(failed) > MOST_ERRORS:
+        lines.append(f"and {len(failed) - MOST_ERRORS} more")
+    return "\n".join(lines)
