@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from flight_assets.commands.line import RunResult
     from flight_assets.core.polls import Poll
 
+World = SimulatedWorld | RecordedWorld
+
 SEED = 20250720
 # When the simulated sweeps happen, from the start of the current hour: three in two hours.
 SWEEPS = (timedelta(minutes=-70), timedelta(minutes=-62), timedelta(minutes=-52))
@@ -81,6 +83,7 @@ def demonstrate(
     Leaves no process behind, except the stack where ``keep`` is set or it was up before. Raises
     ``FlightAssetsError`` with what failed; what had landed by then stays.
     """
+    world = None if live else RecordedWorld(recorded) if recorded else SimulatedWorld(SEED)
     was_up = stack.is_up(settings)
     log = settings.home / "logs" / "demo.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +93,7 @@ def demonstrate(
             endpoints = stack.up(settings, say=console.print)
         os.environ.update(endpoints.environment())
         with log.open("a", buffering=1) as quiet:
-            _poll_and_run(show, quiet, recorded=recorded, live=live)
+            _poll_and_run(show, quiet, world)
         hour = _report(show, Settings())
     finally:
         if not keep and not was_up:
@@ -99,28 +102,27 @@ def demonstrate(
     report.print_what_next(console, hour=hour, home=str(settings.home), is_running=keep or was_up)
 
 
-def _poll_and_run(show: Demo, quiet: Any, *, recorded: Sequence[Path], live: bool) -> None:
+def _poll_and_run(show: Demo, quiet: Any, world: World | None) -> None:
     """Poll the chosen source and run the line; what the libraries print goes to the log."""
     logging.basicConfig(stream=quiet, level=logging.INFO, force=True)
-    with redirect_stdout(quiet), redirect_stderr(quiet), _feed(recorded, live) as poll_all:
+    with redirect_stdout(quiet), redirect_stderr(quiet), _feed(world) as poll_all:
         poll_all(show)
         show.run_the_line()
 
 
 @contextmanager
-def _feed(recorded: Sequence[Path], live: bool) -> Iterator[Callable[[Demo], None]]:
-    """Give what polls the chosen source: FlightRadar24 itself, or a simulator beside us."""
-    if live:
+def _feed(world: World | None) -> Iterator[Callable[[Demo], None]]:
+    """Give what polls the chosen source: a simulated or recorded world, FlightRadar24 without."""
+    if world is None:
         settings = Settings(feed_source="live")
         yield lambda show: show.poll(
             settings, FeedClient.from_settings(settings), "one sweep of the live world"
         )
         return
-    world = RecordedWorld(recorded) if recorded else SimulatedWorld(SEED)
     with SimulatorServer(world) as server:
         os.environ |= {
             "FEED_BASE_URL": server.base_url,
-            "FEED_SOURCE": "recorded" if recorded else "simulated",
+            "FEED_SOURCE": world.kind,
             "FEED_REQUESTS_PER_MINUTE": str(REQUESTS_PER_MINUTE),
         }
         settings = Settings()

@@ -41,12 +41,7 @@ def print_answers(
     for question, of_question in groupby(in_order, key=attrgetter("question")):
         rows = list(of_question)
         kept = _largest_scopes(rows, most_scopes)
-        table = Table(
-            title=TITLES.get(question, question),
-            caption=_caption(question, rows, kept),
-            title_justify="left",
-            caption_justify="left",
-        )
+        table = Table()
         has_scope = any(row.scope is not None for row in rows)
         if has_scope:
             table.add_column("country")
@@ -58,7 +53,9 @@ def print_answers(
             for row in (row for row in rows if row.scope == scope):
                 cells = [str(row.rank), str(row.subject), row.label, number(row)]
                 table.add_row(*([str(scope), *cells] if has_scope else cells))
+        console.print(f"[bold]{TITLES.get(question, question)}[/]")
         console.print(table)
+        console.print(f"[dim]{_caption(question, rows, kept)}[/]")
 
 
 def _place(question: str) -> int:

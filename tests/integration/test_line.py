@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import psycopg
@@ -187,3 +188,36 @@ def test_a_stale_hour_is_asked_for_once(
     tick = stale_hours_sensor.evaluate_tick(context)
     assert not tick.run_requests
     assert tick.skip_message == "0 stale hours, none of them due"
+
+
+def ledger_check_passes(hour: datetime) -> bool:
+    """Call the ledger's check of raw_flights as a run over one hour that lands nothing would."""
+    from flight_assets.checks import ledger_check
+    from flight_assets.resources import resources
+
+    check = ledger_check("raw_flights", "flights.positions")
+    tags = {"dagster/partition": partition_key_of(hour)}
+    context = SimpleNamespace(run=SimpleNamespace(run_id="by-hand", tags=tags))
+    with dg.build_resources({"postgres": resources()["postgres"]}) as opened:
+        result = check.op.compute_fn.decorated_fn(context, opened.postgres)
+    return result.passed
+
+
+def test_a_row_that_is_missing_is_noticed_and_a_replay_brings_it_back(
+    answered: list[str], instance: dg.DagsterInstance, warehouse: psycopg.Connection
+):
+    from flight_assets.definitions import defs
+
+    before = contents(warehouse, SECOND)
+    warehouse.execute(
+        "delete from bronze.raw_flights where log_hour = %s and kafka_partition = 0 "
+        "and kafka_offset = (select max(kafka_offset) from bronze.raw_flights "
+        "where log_hour = %s and kafka_partition = 0)",
+        [SECOND, SECOND],
+    )
+    assert not ledger_check_passes(SECOND)
+    defs.resolve_job_def("land_and_answer_job").execute_in_process(
+        instance=instance, partition_key=partition_key_of(SECOND)
+    )
+    assert ledger_check_passes(SECOND)
+    assert contents(warehouse, SECOND) == before
