@@ -10,7 +10,7 @@ from flight_assets.assets.dbt import hourly_models, reference_models
 from flight_assets.assets.raw_flights import RAW_FLIGHTS, RAW_POLLS, raw_flights, raw_polls
 from flight_assets.assets.references import raw_aircraft_types, raw_airlines, raw_airports
 from flight_assets.core.repairs import Attempt, HourRange, contiguous_ranges, hours_due
-from flight_assets.partitions import hourly_utc, hours_of_run, tags_for
+from flight_assets.partitions import FIRST_HOUR, hour_of, hourly_utc, hours_of_run, tags_for
 from flight_assets.resources import FeedResource, PostgresResource
 from kafka_sensors.sensors import build_landing_sensor
 
@@ -82,7 +82,13 @@ raw_flights_landing_sensor = build_landing_sensor(
     partitions_def=hourly_utc,
 )
 
-STALE_HOURS = "select as_of_hour from gold.stale_hours order by as_of_hour limit 240"
+# Only hours that are partitions: a source's clock may be ahead, a capture older than the first hour.
+STALE_HOURS = """
+select as_of_hour from gold.stale_hours
+where as_of_hour between %(first)s and now()
+order by as_of_hour
+limit 240
+"""
 GOLD_EXISTS = "select to_regclass('gold.stale_hours') is not null"
 
 
@@ -92,7 +98,8 @@ def stale_hours(postgres: PostgresResource) -> list[datetime]:
         exists = connection.execute(GOLD_EXISTS).fetchone()
         if not exists or not exists[0]:
             return []
-        return [row[0] for row in connection.execute(STALE_HOURS)]
+        first = {"first": hour_of(FIRST_HOUR)}
+        return [row[0] for row in connection.execute(STALE_HOURS, first)]
 
 
 def hours_in_progress(instance: dg.DagsterInstance) -> list[HourRange]:

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from flight_assets.core.repairs import HourRange
-from flight_assets.partitions import hourly_utc, hours_of_run
+from flight_assets.partitions import hours_of_run
 from flight_assets.resources import PostgresResource
 
 BROKEN_CHAINS = """
@@ -158,7 +158,6 @@ def ledger_check(asset: str, topic: str) -> dg.AssetChecksDefinition:
 
     @dg.asset_check(
         asset=["bronze", asset],
-        partitions_def=hourly_utc,
         name="ledger_is_contiguous",
         blocking=True,
         description=(
@@ -190,7 +189,6 @@ def ledger_check(asset: str, topic: str) -> dg.AssetChecksDefinition:
 
 @dg.asset_check(
     asset=["bronze", "raw_flights"],
-    partitions_def=hourly_utc,
     description=(
         f"At most {MAX_REJECTED_RATIO:.0%} of the messages of the hours broke the contract. When "
         "it warns, look at the reasons here and at the bytes in bronze.rejected_messages."
@@ -219,7 +217,6 @@ def few_messages_are_rejected(
 
 @dg.asset_check(
     asset=["silver", "flight_states"],
-    partitions_def=hourly_utc,
     blocking=True,
     description=(
         "Every position lies on earth. The message contract refuses others, so a failure means "
@@ -236,7 +233,6 @@ def positions_lie_on_earth(
 
 @dg.asset_check(
     asset=["silver", "as_of_hours"],
-    partitions_def=hourly_utc,
     description=(
         f"The last poll of each hour saw at least {MIN_COVERAGE_PCT} % of the aircraft that the "
         "source says it has. When it warns, look at the failed and saturated tiles in "
@@ -258,7 +254,6 @@ def polls_cover_the_world(
 
 @dg.asset_check(
     asset=["gold", "answered_hours"],
-    partitions_def=hourly_utc,
     description=(
         "Every hour of the run that has a poll is answered through the newest slice that touches "
         "it. When it warns, messages landed while the models ran: the stale-hours sensor asks for "
@@ -279,7 +274,6 @@ def answers_follow_the_ledger(
 
 @dg.asset_check(
     asset=["silver", "flight_states"],
-    partitions_def=hourly_utc,
     description=(
         f"At least {MIN_MATCH_RATIO:.0%} of the active flights that name an airport, an airline or "
         "a type name one that the references know. When it warns, add the codes it lists to the "

@@ -11,9 +11,9 @@ from dagster._core.storage.tags import (
 )
 
 from flight_assets.core.repairs import HourRange
+from flight_assets.settings import load_settings
 
-# The first hour that can be answered; older captures need an earlier one.
-FIRST_HOUR = "2022-01-01-00:00"
+FIRST_HOUR = load_settings().first_hour
 
 # `end_offset=1` makes the current hour a partition, so that it lands while it runs.
 hourly_utc = dg.HourlyPartitionsDefinition(start_date=FIRST_HOUR, end_offset=1)

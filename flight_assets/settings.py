@@ -4,6 +4,7 @@ Code locations read the same names through ``dg.EnvVar`` and dbt through ``env_v
 reach them in the environment that ``local.stack.Endpoints.environment`` gives.
 """
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,6 +24,14 @@ def _absolute(path: Path) -> Path:
         raise ValueError(str(error)) from error
 
 
+def _whole_hour(text: str) -> str:
+    """Return the key of an hour's partition, as Dagster writes it."""
+    moment = datetime.strptime(text, "%Y-%m-%d-%H:%M")
+    if moment.minute:
+        raise ValueError("a first hour begins at minute 00")
+    return text
+
+
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -38,6 +47,11 @@ class Settings(BaseSettings):
     # By its whole name: a field `home` would be read from HOME.
     flight_assets_home: AbsolutePath = Field(
         PROJECT_ROOT / ".flight-assets", validation_alias="FLIGHT_ASSETS_HOME"
+    )
+
+    # The first hour that can be answered. Older messages land in it, without an answer of their own.
+    first_hour: Annotated[str, AfterValidator(_whole_hour)] = Field(
+        "2025-01-01-00:00", validation_alias="FLIGHT_ASSETS_FIRST_HOUR"
     )
 
     # Postgres. With POSTGRES_HOST set that server is used and no local one starts.
