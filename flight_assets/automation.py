@@ -82,7 +82,7 @@ raw_flights_landing_sensor = build_landing_sensor(
     partitions_def=hourly_utc,
 )
 
-# Only hours that are partitions: a source's clock may be ahead, a capture older than the first hour.
+# Only hours that are partitions: a source's clock may be ahead, a capture too old.
 STALE_HOURS = """
 select as_of_hour from gold.stale_hours
 where as_of_hour between %(first)s and now()

@@ -26,9 +26,12 @@ def _absolute(path: Path) -> Path:
 
 def _whole_hour(text: str) -> str:
     """Return the key of an hour's partition, as Dagster writes it."""
-    moment = datetime.strptime(text, "%Y-%m-%d-%H:%M")
-    if moment.minute:
-        raise ValueError("a first hour begins at minute 00")
+    try:
+        is_whole = datetime.strptime(text, "%Y-%m-%d-%H:%M").minute == 0
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ValueError("no whole hour, written as 2025-01-01-00:00")
     return text
 
 
@@ -49,7 +52,7 @@ class Settings(BaseSettings):
         PROJECT_ROOT / ".flight-assets", validation_alias="FLIGHT_ASSETS_HOME"
     )
 
-    # The first hour that can be answered. Older messages land in it, without an answer of their own.
+    # The first hour that can be answered. Older messages land in it, but get no answer.
     first_hour: Annotated[str, AfterValidator(_whole_hour)] = Field(
         "2025-01-01-00:00", validation_alias="FLIGHT_ASSETS_FIRST_HOUR"
     )

@@ -156,6 +156,14 @@ def _property(value: str) -> str:
     return "".join(chr(code) if code < 128 else f"\\u{code:04x}" for code in codes)
 
 
+def new_cluster_id() -> str:
+    """Return 16 random bytes as Kafka writes a cluster id, never one that reads as an option."""
+    while True:
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not cluster_id.startswith("-"):
+            return cluster_id
+
+
 def _format(place: Path, libs: Path, properties: Path) -> None:
     """Give an empty data directory its cluster id; leaves a formatted one as it is."""
     if has_data(place.parent):
@@ -163,7 +171,7 @@ def _format(place: Path, libs: Path, properties: Path) -> None:
     unfinished = place / "data"
     if unfinished.exists():  # formatting was interrupted: no broker ever ran on it
         shutil.rmtree(unfinished)
-    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    cluster_id = new_cluster_id()
     command = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{libs}/*", "kafka.tools.StorageTool"]
     command += ["format", "-t", cluster_id, "-c", str(properties)]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
