@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kafka_sensors.landing import check_continues
+from kafka_sensors.continuity import check_continues
 from kafka_sensors.ledger import Connection, Ledger
 from kafka_sensors.messages import TopicReader
 from kafka_sensors.offsets import HOUR, HourRule, floor_hour, message_at

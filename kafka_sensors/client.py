@@ -39,7 +39,7 @@ UNKNOWN = {
     KafkaError._UNKNOWN_TOPIC,
     KafkaError._UNKNOWN_PARTITION,
 }
-NO_TOPIC_ID = "unknown"  # brokers before 3.1, and librdkafka's built-in one
+BUILT_IN_CLUSTER = "mockCluster"  # how librdkafka names it
 
 # Offsets are never guessed: one that is gone is an error. A small prefetch bounds the memory, a
 # short back-off refills it in time (the default of a second makes reading wait).
@@ -85,6 +85,7 @@ class Reader:
         self._admin = AdminClient(client)
         self._consumer = Consumer({**client, **CONSUMER, "group.id": group_id})
         self._partitions: list[int] | None = None
+        self._cluster_id: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -97,15 +98,21 @@ class Reader:
         self._consumer.close()
 
     def topic_id(self) -> str:
-        """Return the identity of the topic; brokers that know none answer "unknown"."""
-        future = self._admin.describe_topics(
+        """Return the identity of the topic: another one when it is made again by its name.
+
+        librdkafka's built-in cluster has no topic ids, but an id of its own at every start.
+        """
+        if self._cluster_id is None:
+            metadata = self._ask(self._consumer.list_topics, self.topic, timeout=self._timeout_s)
+            self._cluster_id = str(metadata.cluster_id)
+        if self._cluster_id.startswith(BUILT_IN_CLUSTER):
+            return self._cluster_id
+        described = self._admin.describe_topics(
             TopicCollection([self.topic]), request_timeout=self._timeout_s
-        )[self.topic]
+        )
         try:
-            return str(future.result().topic_id)
+            return str(described[self.topic].result().topic_id)
         except KafkaException as error:
-            if error.args[0].code() == KafkaError._UNSUPPORTED_FEATURE:
-                return NO_TOPIC_ID
             raise self._explained(error) from error
 
     def partitions(self) -> list[int]:

@@ -9,10 +9,10 @@ from kafka_sensors.batches import GrowingBatch, Limits, timestamps_of
 from kafka_sensors.decoding import Prepared, prepare
 from kafka_sensors.errors import OffsetsGoneError
 from kafka_sensors.garbage import collected_seldom
-from kafka_sensors.landing import Landing, OnSlice
 from kafka_sensors.ledger import Connection, LandedSlice
 from kafka_sensors.messages import TopicReader
 from kafka_sensors.progress import LandedHour
+from kafka_sensors.slices import Landing, OnSlice
 from kafka_sensors.target import Target
 
 

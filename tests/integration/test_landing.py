@@ -8,12 +8,13 @@ from itertools import pairwise
 import psycopg
 import pytest
 
+from kafka_sensors.client import Reader
 from kafka_sensors.errors import (
     EarlierHoursWaitError,
 )
-from kafka_sensors.landing import Limits
-from kafka_sensors.offsets import HOUR
-from tests.landing_topic import EIGHT, NINE, Topic
+from kafka_sensors.landing import Limits, land_waiting
+from kafka_sensors.offsets import HOUR, Watermarks
+from tests.landing_topic import EIGHT, NINE, NOW, Topic
 
 pytestmark = pytest.mark.integration
 
@@ -186,3 +187,30 @@ def assert_chained(ledger: Sequence[tuple[int, int, int]], *, partitions: int, e
         assert chain[0][0] == 0
         assert chain[-1][1] == end
         assert all(before[1] == after[0] for before, after in pairwise(chain))
+
+
+class InterruptedReader(Reader):
+    """A reader during whose first question for watermarks another run lands all that there is."""
+
+    topic_at_work: Topic | None = None
+
+    def watermarks(self, partition: int) -> Watermarks:
+        watermarks = super().watermarks(partition)
+        topic, self.topic_at_work = self.topic_at_work, None
+        if topic is not None:
+            topic.send_readings(5, at=EIGHT)
+            topic.land()
+        return watermarks
+
+
+def test_a_run_that_was_overtaken_lands_nothing_twice_and_is_no_failure(topic: Topic) -> None:
+    topic.send_readings(10, at=EIGHT)
+    asked = {"first_hour": EIGHT, "last_hour": NINE, "now": NOW, "run_id": "overtaken"}
+    with (
+        InterruptedReader(topic.bootstrap, topic.name) as reader,
+        psycopg.connect(topic.database) as connection,
+    ):
+        reader.topic_at_work = topic
+        assert land_waiting(topic.target, reader, connection, **asked) == []
+    assert topic.ledger() == [(0, 0, 15)]
+    assert topic.select("select count(*) from bronze.readings") == [(15,)]

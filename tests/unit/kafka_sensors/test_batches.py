@@ -66,6 +66,11 @@ def test_a_batch_ends_before_it_exceeds_the_messages() -> None:
     ]
 
 
+def test_a_chunk_larger_than_a_batch_is_cut() -> None:
+    chunk = [FakeMessage(offset) for offset in range(5)]
+    assert [b.offsets.end for b in batches([chunk], end=5, limits=Limits(messages=2))] == [2, 4, 5]
+
+
 def test_a_batch_ends_when_it_has_the_bytes() -> None:
     chunks = [[FakeMessage(0)], [FakeMessage(1)], [FakeMessage(2)]]
     assert len(batches(chunks, end=3, limits=Limits(bytes=11))) == 1
