@@ -59,17 +59,7 @@ def main(
 ) -> None:
     """Print the seconds from a poll's end to gold, and keep them as JSON."""
     settings = load_settings()
-    environment = stack.endpoints(settings).environment()
-    conninfo = " ".join(
-        f"{key}={environment[name]}"
-        for key, name in (
-            ("host", "POSTGRES_HOST"),
-            ("port", "POSTGRES_PORT"),
-            ("user", "POSTGRES_USER"),
-            ("password", "POSTGRES_PASSWORD"),
-            ("dbname", "POSTGRES_DB"),
-        )
-    )
+    conninfo = stack.endpoints(settings).conninfo()
     with connect(conninfo, autocommit=True) as connection:
         rows = watch(connection, polls=polls, give_up_s=give_up_s)
     seconds = sorted(row["seconds"] for row in rows)

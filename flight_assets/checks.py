@@ -10,117 +10,7 @@ import dagster as dg
 from flight_assets.core.repairs import HourRange
 from flight_assets.partitions import hours_of_run
 from flight_assets.resources import PostgresResource
-
-BROKEN_CHAINS = """
-select topic, kafka_partition, start_offset, last_end
-from (
-    select topic, kafka_partition, start_offset, lag(end_offset) over (
-        partition by topic, topic_id, kafka_partition order by start_offset
-    ) as last_end
-    from bronze.landed_slices
-    where topic = %(topic)s
-) as chain
-where start_offset <> last_end
-order by topic, kafka_partition, start_offset
-limit 10
-"""
-
-# By the key of the table: it costs what the run brought, not the hour so far.
-MISCOUNTED_SLICES = """
-select slice_id, slices.row_count, table_rows, rejected_count, table_rejected
-from bronze.landed_slices as slices
-cross join lateral (
-    select count(*) as table_rows from {table} as landed
-    where landed.log_hour = slices.log_hour
-    and landed.kafka_partition = slices.kafka_partition
-    and landed.kafka_offset >= slices.start_offset
-    and landed.kafka_offset < slices.end_offset
-) as landed
-cross join lateral (
-    select count(*) as table_rejected from bronze.rejected_messages as rejected
-    where rejected.log_hour = slices.log_hour
-    and rejected.topic = slices.topic
-    and rejected.kafka_partition = slices.kafka_partition
-    and rejected.kafka_offset >= slices.start_offset
-    and rejected.kafka_offset < slices.end_offset
-) as rejected
-where
-    slices.topic = %(topic)s and kind = 'landed'
-    and (run_id = %(run_id)s or log_hour between %(first)s and %(last)s and not %(has_landed)s)
-    and (slices.row_count <> table_rows or rejected_count <> table_rejected)
-order by slice_id
-limit 10
-"""
-
-RUN_HAS_LANDED = """
-select exists (
-    select from bronze.landed_slices where run_id = %(run_id)s and topic = %(topic)s
-) as has_landed
-"""
-
-REJECTED_BY_REASON = """
-select reason, count(*) as messages, min(detail) as example
-from bronze.rejected_messages
-where topic = 'flights.positions' and log_hour between %(first)s and %(last)s
-group by reason
-order by messages desc
-limit 20
-"""
-LANDED_ROWS = """
-select coalesce(sum(row_count), 0)::bigint as rows
-from bronze.landed_slices
-where topic = 'flights.positions' and log_hour between %(first)s and %(last)s
-"""
-
-OFF_EARTH = """
-select count(*) as positions
-from silver.flight_states
-where as_of_hour between %(first)s and %(last)s
-and not (lat_deg between -90 and 90 and lon_deg between -180 and 180)
-"""
-
-COVERAGE = """
-select as_of_hour, coverage_pct, saturated_tile_count, failed_tile_count
-from silver.as_of_hours
-where as_of_hour between %(first)s and %(last)s
-order by as_of_hour
-"""
-
-# Of the active flights that name a code, how many have one that the references know.
-MATCHES = """
-select
-    count(origin_iata) + count(destination_iata) as airport_codes,
-    count(origin_icao) + count(destination_icao) as airports_matched,
-    count(airline_icao) as airline_codes,
-    count(airline_country_code) as airlines_matched,
-    count(type_code) as type_codes,
-    count(model) as types_matched
-from silver.flight_states
-where as_of_hour between %(first)s and %(last)s and is_active
-"""
-UNMATCHED = """
-select kind, code, count(*) as flights
-from silver.flight_states
-cross join lateral (values
-    ('airport', origin_iata, origin_icao),
-    ('airport', destination_iata, destination_icao),
-    ('airline', airline_icao, airline_country_code),
-    ('type', type_code, model)
-) as named (kind, code, matched)
-where as_of_hour between %(first)s and %(last)s and is_active
-and code is not null and matched is null
-group by kind, code
-order by flights desc, kind, code
-limit 20
-"""
-
-UNANSWERED = """
-select as_of_hour, as_of_at, newest_slice_id, answered_through_slice_id
-from gold.stale_hours
-where as_of_hour between %(first)s and %(last)s
-order by as_of_hour
-limit 24
-"""
+from flight_assets.warehouse import claims
 
 MIN_MATCH_RATIO = 0.95  # of the flights that name a code
 MAX_REJECTED_RATIO = 0.01
@@ -170,11 +60,11 @@ def ledger_check(asset: str, topic: str) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, postgres: PostgresResource
     ) -> dg.AssetCheckResult:
         run = {"topic": topic, "run_id": context.run.run_id}
-        has_landed = query(postgres, RUN_HAS_LANDED, **run)[0]["has_landed"]
-        broken = query(postgres, BROKEN_CHAINS, topic=topic)
+        has_landed = query(postgres, claims.RUN_HAS_LANDED, **run)[0]["has_landed"]
+        broken = query(postgres, claims.BROKEN_CHAINS, topic=topic)
         miscounted = query(
             postgres,
-            MISCOUNTED_SLICES.format(table=f"bronze.{asset}"),
+            claims.MISCOUNTED_SLICES.format(table=f"bronze.{asset}"),
             **run,
             **window(context, postgres),
             has_landed=has_landed,
@@ -199,9 +89,9 @@ def few_messages_are_rejected(
 ) -> dg.AssetCheckResult:
     """Compare the rejected messages of the hours with all of them."""
     hours = window(context, postgres)
-    by_reason = query(postgres, REJECTED_BY_REASON, **hours)
+    by_reason = query(postgres, claims.REJECTED_BY_REASON, **hours)
     rejected = sum(reason["messages"] for reason in by_reason)
-    landed = query(postgres, LANDED_ROWS, **hours)[0]["rows"]
+    landed = query(postgres, claims.LANDED_ROWS, **hours)[0]["rows"]
     ratio = rejected / (landed + rejected) if landed + rejected else 0.0
     return dg.AssetCheckResult(
         passed=ratio <= MAX_REJECTED_RATIO,
@@ -227,7 +117,7 @@ def positions_lie_on_earth(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> dg.AssetCheckResult:
     """Count positions whose latitude or longitude is no place."""
-    off_earth = query(postgres, OFF_EARTH, **window(context, postgres))[0]["positions"]
+    off_earth = query(postgres, claims.OFF_EARTH, **window(context, postgres))[0]["positions"]
     return dg.AssetCheckResult(passed=off_earth == 0, metadata={"positions_off_earth": off_earth})
 
 
@@ -243,7 +133,7 @@ def polls_cover_the_world(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> dg.AssetCheckResult:
     """Compare the coverage of the hours' last polls with what the answers need."""
-    polls = query(postgres, COVERAGE, **window(context, postgres))
+    polls = query(postgres, claims.COVERAGE, **window(context, postgres))
     poor = [p for p in polls if p["coverage_pct"] is None or p["coverage_pct"] < MIN_COVERAGE_PCT]
     return dg.AssetCheckResult(
         passed=not poor,
@@ -264,7 +154,7 @@ def answers_follow_the_ledger(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> dg.AssetCheckResult:
     """Look for hours of the run whose answers are older than what has landed."""
-    stale = query(postgres, UNANSWERED, **window(context, postgres))
+    stale = query(postgres, claims.UNANSWERED, **window(context, postgres))
     return dg.AssetCheckResult(
         passed=not stale,
         severity=dg.AssetCheckSeverity.WARN,
@@ -285,7 +175,7 @@ def codes_match_the_references(
 ) -> dg.AssetCheckResult:
     """Compare the codes that the hours' flights name with the silver references, by traffic."""
     hours = window(context, postgres)
-    counts = query(postgres, MATCHES, **hours)[0]
+    counts = query(postgres, claims.MATCHES, **hours)[0]
     ratios = {
         "airport_match_ratio": _ratio(counts["airports_matched"], counts["airport_codes"]),
         "airline_match_ratio": _ratio(counts["airlines_matched"], counts["airline_codes"]),
@@ -294,7 +184,7 @@ def codes_match_the_references(
     return dg.AssetCheckResult(
         passed=all(ratio >= MIN_MATCH_RATIO for ratio in ratios.values()),
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={**ratios, "unmatched": table(query(postgres, UNMATCHED, **hours))},
+        metadata={**ratios, "unmatched": table(query(postgres, claims.UNMATCHED, **hours))},
     )
 
 

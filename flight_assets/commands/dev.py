@@ -70,11 +70,13 @@ class Line:
         if not is_free(port):
             raise FlightAssetsError(f"port {port} is taken: choose another one with --port")
         typer.echo("Starting the stack …")
-        environment = os.environ | stack.up(self.settings, say=typer.echo).environment()
+        endpoints = stack.up(self.settings, say=typer.echo)
+        environment = os.environ | endpoints.environment()
         if not live and self.settings.feed_base_url is None:
             environment |= self._start_simulator(seed)
         environment |= {"DBT_LOG_PATH": str(self.logs / "dbt")}
-        self._build_references(environment)
+        if not _has_references(endpoints.conninfo()):
+            self._build_references(environment)
         command = ["-m", "flight_assets.cli", "poll", "--every", every]
         self._start("poller", command, environment)
         workspace = str(PROJECT_ROOT / "workspace.yaml")
@@ -127,11 +129,9 @@ class Line:
         }
 
     def _build_references(self, environment: dict[str, str]) -> None:
-        """Build the references where silver has none: every answer needs them."""
+        """Build the references: every answer needs them."""
         import subprocess
 
-        if _has_references(environment):
-            return
         typer.echo("Building the references: airports, airlines, aircraft types …")
         command = [sys.executable, "-m", "flight_assets.cli", "references"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -140,16 +140,10 @@ class Line:
             raise FlightAssetsError(f"the references could not be built: {lines[-1]}")
 
 
-def _has_references(environment: dict[str, str]) -> bool:
-    import psycopg
+def _has_references(conninfo: str) -> bool:
+    from flight_assets.warehouse.connection import connect
 
-    with psycopg.connect(
-        host=environment["POSTGRES_HOST"],
-        port=environment["POSTGRES_PORT"],
-        user=environment["POSTGRES_USER"],
-        password=environment["POSTGRES_PASSWORD"],
-        dbname=environment["POSTGRES_DB"],
-    ) as connection:
+    with connect(conninfo, read_only=True) as connection:
         row = connection.execute(
             "select to_regclass('silver.airports') is not null "
             "and to_regclass('silver.airlines') is not null "

@@ -47,7 +47,7 @@ def print_polls(console: Console, polls: Sequence[Poll]) -> None:
     """Print what each poll fetched of what the source has."""
     table = Table(title="Polls", title_justify="left")
     table.add_column("poll", no_wrap=True)
-    for heading in ("aircraft", "of", "coverage", "requests", "tiles", "gaps"):
+    for heading in ("aircraft", "of", "coverage", "asked", "gaps"):
         table.add_column(heading, justify="right")
     for poll in polls:
         share = (
@@ -59,7 +59,6 @@ def print_polls(console: Console, polls: Sequence[Poll]) -> None:
             f"{poll.full_count:,}" if poll.full_count else "?",
             share,
             str(poll.request_count),
-            str(poll.tile_count),
             str(len(poll.saturated_tile_ids) + len(poll.failed_tile_ids)),
         )
     console.print(table)
@@ -125,11 +124,11 @@ def print_timings(console: Console, timings: Sequence[tuple[str, float]]) -> Non
 
 
 WHAT_NEXT = """
-What next (the command is .venv/bin/flight-assets, `. .venv/bin/activate` puts it on the PATH)
-  flight-assets answers --as-of {hour}            these answers again; --json for programs
-  flight-assets sql "select * from gold.answers"   ask the warehouse anything
-  make dev                                         the line by itself, with Dagster's UI
-  flight-assets demo --live                        one sweep of the real world
+What next, after `. .venv/bin/activate`
+  flight-assets answers --as-of {hour}    these answers again, or --json
+  flight-assets sql "select * from gold.answers"   anything, read-only
+  make dev                                 the line by itself, with Dagster's UI
+  flight-assets demo --live                one sweep of the real world
 """
 STILL_RUNNING = "The stack is still running; `flight-assets down` stops it."
 STOPPED = "Nothing is left running; the data stays in {home}."

@@ -25,6 +25,18 @@ class Endpoints:
     kafka_bootstrap_servers: str
     kafka_kind: KafkaKind
 
+    def conninfo(self) -> str:
+        """Return the connection string of the warehouse, password included."""
+        from psycopg.conninfo import make_conninfo
+
+        return make_conninfo(
+            host=self.postgres_host,
+            port=self.postgres_port,
+            user=self.postgres_user,
+            password=self.postgres_password,
+            dbname=self.postgres_db,
+        )
+
     def environment(self) -> dict[str, str]:
         """Return what ``dagster``, ``dbt`` and our own commands read, by its names there."""
         return {

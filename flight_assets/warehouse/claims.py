@@ -1,0 +1,115 @@
+"""The questions to the warehouse behind the asset checks; ``flight_assets.checks`` judges them.
+
+Each looks at the hours from ``first`` to ``last``, both included, unless it says otherwise.
+"""
+
+BROKEN_CHAINS = """
+select topic, kafka_partition, start_offset, last_end
+from (
+    select topic, kafka_partition, start_offset, lag(end_offset) over (
+        partition by topic, topic_id, kafka_partition order by start_offset
+    ) as last_end
+    from bronze.landed_slices
+    where topic = %(topic)s
+) as chain
+where start_offset <> last_end
+order by topic, kafka_partition, start_offset
+limit 10
+"""
+
+# By the key of the table: it costs what the run brought, not the hour so far.
+MISCOUNTED_SLICES = """
+select slice_id, slices.row_count, table_rows, rejected_count, table_rejected
+from bronze.landed_slices as slices
+cross join lateral (
+    select count(*) as table_rows from {table} as landed
+    where landed.log_hour = slices.log_hour
+    and landed.kafka_partition = slices.kafka_partition
+    and landed.kafka_offset >= slices.start_offset
+    and landed.kafka_offset < slices.end_offset
+) as landed
+cross join lateral (
+    select count(*) as table_rejected from bronze.rejected_messages as rejected
+    where rejected.log_hour = slices.log_hour
+    and rejected.topic = slices.topic
+    and rejected.kafka_partition = slices.kafka_partition
+    and rejected.kafka_offset >= slices.start_offset
+    and rejected.kafka_offset < slices.end_offset
+) as rejected
+where
+    slices.topic = %(topic)s and kind = 'landed'
+    and (run_id = %(run_id)s or log_hour between %(first)s and %(last)s and not %(has_landed)s)
+    and (slices.row_count <> table_rows or rejected_count <> table_rejected)
+order by slice_id
+limit 10
+"""
+
+RUN_HAS_LANDED = """
+select exists (
+    select from bronze.landed_slices where run_id = %(run_id)s and topic = %(topic)s
+) as has_landed
+"""
+
+REJECTED_BY_REASON = """
+select reason, count(*) as messages, min(detail) as example
+from bronze.rejected_messages
+where topic = 'flights.positions' and log_hour between %(first)s and %(last)s
+group by reason
+order by messages desc
+limit 20
+"""
+LANDED_ROWS = """
+select coalesce(sum(row_count), 0)::bigint as rows
+from bronze.landed_slices
+where topic = 'flights.positions' and log_hour between %(first)s and %(last)s
+"""
+
+OFF_EARTH = """
+select count(*) as positions
+from silver.flight_states
+where as_of_hour between %(first)s and %(last)s
+and not (lat_deg between -90 and 90 and lon_deg between -180 and 180)
+"""
+
+COVERAGE = """
+select as_of_hour, coverage_pct, saturated_tile_count, failed_tile_count
+from silver.as_of_hours
+where as_of_hour between %(first)s and %(last)s
+order by as_of_hour
+"""
+
+# Of the active flights that name a code, how many have one that the references know.
+MATCHES = """
+select
+    count(origin_iata) + count(destination_iata) as airport_codes,
+    count(origin_icao) + count(destination_icao) as airports_matched,
+    count(airline_icao) as airline_codes,
+    count(airline_country_code) as airlines_matched,
+    count(type_code) as type_codes,
+    count(model) as types_matched
+from silver.flight_states
+where as_of_hour between %(first)s and %(last)s and is_active
+"""
+UNMATCHED = """
+select kind, code, count(*) as flights
+from silver.flight_states
+cross join lateral (values
+    ('airport', origin_iata, origin_icao),
+    ('airport', destination_iata, destination_icao),
+    ('airline', airline_icao, airline_country_code),
+    ('type', type_code, model)
+) as named (kind, code, matched)
+where as_of_hour between %(first)s and %(last)s and is_active
+and code is not null and matched is null
+group by kind, code
+order by flights desc, kind, code
+limit 20
+"""
+
+UNANSWERED = """
+select as_of_hour, as_of_at, newest_slice_id, answered_through_slice_id
+from gold.stale_hours
+where as_of_hour between %(first)s and %(last)s
+order by as_of_hour
+limit 24
+"""
