@@ -10,13 +10,13 @@ from kafka_sensors.batches import Limits, cut
 from kafka_sensors.continuity import check_continues, check_not_earlier
 from kafka_sensors.decoding import Prepared, prepare
 from kafka_sensors.errors import LedgerMovedError
-from kafka_sensors.garbage import collected_seldom
 from kafka_sensors.ledger import ChainEnd, Connection
 from kafka_sensors.messages import TopicReader
 from kafka_sensors.offsets import HourRule, OffsetRange
 from kafka_sensors.progress import LandedHour, SliceReport
 from kafka_sensors.slices import Landing, OnSlice
 from kafka_sensors.target import Target
+from kafka_sensors.tuning import tuned
 
 __all__ = ["LandedHour", "Limits", "SliceReport", "Target", "land_waiting"]
 
@@ -46,7 +46,7 @@ def land_waiting(
         target, reader, connection, reader.topic_id(), now, run_id, limits or Limits(), on_slice
     )
     remaining = reader.partitions()
-    with collected_seldom():
+    with tuned():
         while remaining:
             remaining = land_partitions(landing, remaining, first_hour, last_hour)
     return landing.hours()

@@ -8,12 +8,12 @@ from kafka_sensors.ahead import ahead
 from kafka_sensors.batches import GrowingBatch, Limits, timestamps_of
 from kafka_sensors.decoding import Prepared, prepare
 from kafka_sensors.errors import OffsetsGoneError
-from kafka_sensors.garbage import collected_seldom
 from kafka_sensors.ledger import Connection, LandedSlice
 from kafka_sensors.messages import TopicReader
 from kafka_sensors.progress import LandedHour
 from kafka_sensors.slices import Landing, OnSlice
 from kafka_sensors.target import Target
+from kafka_sensors.tuning import tuned
 
 
 def replay_hours(
@@ -39,7 +39,7 @@ def replay_hours(
     with connection.transaction():
         slices = landing.ledger.slices(first_hour, last_hour)
     check_held(landing, slices)
-    with collected_seldom(), closing(ahead(replays(landing, slices))) as prepared_slices:
+    with tuned(), closing(ahead(replays(landing, slices))) as prepared_slices:
         for old, prepared in prepared_slices:
             landing.replace(prepared, old)
     return landing.hours()

@@ -7,7 +7,9 @@ from typing import Any
 
 import psycopg
 from psycopg import errors, sql
+from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
+from psycopg.copy import LibpqWriter
 from psycopg.pq import Format
 from psycopg.types.json import Jsonb
 
@@ -59,6 +61,32 @@ class InstantDumper(Dumper):
         return self._pack(microseconds(obj))
 
 
+class BlockWriter(LibpqWriter):
+    """Sends larger blocks than psycopg does: each is a wait for the socket and the interpreter."""
+
+    BLOCK_BYTES = 256 * 1024
+
+    def __init__(self, cursor: "psycopg.Cursor[Any]") -> None:
+        super().__init__(cursor)
+        self._held = bytearray()
+
+    def write(self, data: Buffer) -> None:
+        """Take data, and send what is held when it is a block."""
+        self._held += data
+        if len(self._held) >= self.BLOCK_BYTES:
+            self._send()
+
+    def finish(self, exc: BaseException | None = None) -> None:
+        """Send the rest, unless the copy failed, and end it."""
+        if exc is None:
+            self._send()
+        super().finish(exc)
+
+    def _send(self) -> None:
+        super().write(bytes(self._held))
+        self._held.clear()
+
+
 def microseconds(at: datetime) -> int:
     """Return an instant as Postgres counts it."""
     return (at - POSTGRES_EPOCH) // MICROSECOND
@@ -82,9 +110,9 @@ def copy(
     )
     with connection.cursor() as cursor:
         cursor.adapters.register_dumper(Instant, InstantDumper)
-        with cursor.copy(statement) as writer:
-            writer.set_types(list(columns.values()))
-            write_row = writer.write_row
+        with cursor.copy(statement, writer=BlockWriter(cursor)) as copying:
+            copying.set_types(list(columns.values()))
+            write_row = copying.write_row
             for offset, row in rows:
                 write_row((*prefix, offset, *row))
 

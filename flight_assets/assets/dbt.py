@@ -89,7 +89,7 @@ def hourly_vars(context: dg.AssetExecutionContext, *, through_slice_id: int) -> 
         "from_hour": window.start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "to_hour": window.end.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "through_slice_id": through_slice_id,
-        "run_id": context.run_id,
+        "run_id": context.run.run_id,
     }
 
 

@@ -152,7 +152,7 @@ def land(
         "first_hour": hours.first,
         "last_hour": hours.last,
         "now": datetime.now(UTC),
-        "run_id": context.run_id,
+        "run_id": context.run.run_id,
     }
     landed: list[LandedHour] = []
     with kafka.reader(target.topic) as reader, postgres.connect() as connection:

@@ -221,3 +221,13 @@ def test_a_row_that_is_missing_is_noticed_and_a_replay_brings_it_back(
     )
     assert ledger_check_passes(SECOND)
     assert contents(warehouse, SECOND) == before
+
+
+def test_the_poll_job_publishes_a_poll(settings: Settings, instance: dg.DagsterInstance):
+    from flight_assets.definitions import defs
+
+    result = defs.resolve_job_def("poll_job").execute_in_process(instance=instance)
+    [output] = [e for e in result.all_events if e.event_type_value == "STEP_OUTPUT"]
+    metadata = output.event_specific_data.metadata
+    assert metadata["observations"].value > 10_000
+    assert metadata["failed_tiles"].value == 0
