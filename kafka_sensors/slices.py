@@ -18,7 +18,7 @@ from kafka_sensors.ledger import ChainEnd, Connection, Entry, LandedSlice, Ledge
 from kafka_sensors.messages import TopicReader
 from kafka_sensors.offsets import message_at, waiting
 from kafka_sensors.progress import LandedHour, SliceReport, by_hour
-from kafka_sensors.tables import copy_prepared, delete_range, ensure_day
+from kafka_sensors.tables import copy_prepared, delete_slice, ensure_day
 from kafka_sensors.target import Target
 
 OnSlice = Callable[[SliceReport], None]
@@ -88,9 +88,10 @@ class Landing:
                     f"{self.target.topic}/{old.partition}: {old.offsets} left the ledger while it "
                     "was replayed; nothing of it was changed. Materialise the hour again"
                 )
-            delete_range(
+            delete_slice(
                 self.connection,
                 self.target,
+                slice_id=old.slice_id,
                 log_hour=batch.log_hour,
                 partition=batch.partition,
                 offsets=batch.offsets,

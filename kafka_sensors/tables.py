@@ -201,24 +201,30 @@ def storable(text: bytes) -> str:
     return text.decode(errors="backslashreplace").replace("\0", "\\x00")
 
 
-def delete_range(
+def delete_slice(
     connection: Connection,
     target: Target,
     *,
+    slice_id: int,
     log_hour: datetime,
     partition: int,
     offsets: OffsetRange,
 ) -> None:
-    """Delete the rows and the rejected messages of a slice."""
+    """Delete the rows and the rejected messages of a slice.
+
+    Found by their offsets, which the tables are keyed by; told by the slice from those of a topic
+    that was made again under the same name.
+    """
     where = sql.SQL(
         "where log_hour = %(log_hour)s and kafka_partition = %(partition)s "
-        "and kafka_offset >= %(start)s and kafka_offset < %(end)s"
+        "and kafka_offset >= %(start)s and kafka_offset < %(end)s and slice_id = %(slice_id)s"
     )
     parameters = {
         "log_hour": log_hour,
         "partition": partition,
         "start": offsets.start,
         "end": offsets.end,
+        "slice_id": slice_id,
         "topic": target.topic,
     }
     rejected = f"{target.ledger_schema}.rejected_messages"

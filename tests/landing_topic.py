@@ -31,7 +31,7 @@ create table bronze.readings (
     name text not null,
     level integer,
     marks text[] not null,
-    primary key (log_hour, kafka_partition, kafka_offset)
+    primary key (log_hour, kafka_partition, kafka_offset, slice_id)
 ) partition by range (log_hour)
 """
 COLUMNS = {"read_at": "timestamptz", "name": "text", "level": "int4", "marks": "text[]"}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from flight_assets.commands import report
+from flight_assets.commands.builtin import accept_new_cluster
 from flight_assets.feed.client import FeedClient
 from flight_assets.feed.rhythm import poll_once
 from flight_assets.local import stack
@@ -91,7 +92,8 @@ def demonstrate(
     try:
         with show.step("the stack: Postgres and Kafka"):
             endpoints = stack.up(settings, say=console.print)
-        os.environ.update(endpoints.environment())
+            os.environ.update(endpoints.environment())
+            accept_new_cluster(endpoints)
         with log.open("a", buffering=1) as quiet:
             _poll_and_run(show, quiet, world)
         hour = _report(show, Settings())

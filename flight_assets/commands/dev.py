@@ -63,6 +63,7 @@ class Line:
 
     def start(self, *, every: str, live: bool, port: int, seed: int) -> None:
         """Start the stack and what runs on it; raises ``FlightAssetsError`` for a taken port."""
+        from flight_assets.commands.builtin import accept_new_cluster
         from flight_assets.local import stack
         from flight_assets.local.processes import is_free
         from flight_assets.settings import PROJECT_ROOT
@@ -72,6 +73,7 @@ class Line:
         typer.echo("Starting the stack …")
         endpoints = stack.up(self.settings, say=typer.echo)
         environment = os.environ | endpoints.environment()
+        accept_new_cluster(endpoints)
         if not live and self.settings.feed_base_url is None:
             environment |= self._start_simulator(seed)
         environment |= {"DBT_LOG_PATH": str(self.logs / "dbt")}

@@ -27,6 +27,7 @@ cross join lateral (
     and landed.kafka_partition = slices.kafka_partition
     and landed.kafka_offset >= slices.start_offset
     and landed.kafka_offset < slices.end_offset
+    and landed.slice_id = slices.slice_id
 ) as landed
 cross join lateral (
     select count(*) as table_rejected from bronze.rejected_messages as rejected
@@ -35,6 +36,7 @@ cross join lateral (
     and rejected.kafka_partition = slices.kafka_partition
     and rejected.kafka_offset >= slices.start_offset
     and rejected.kafka_offset < slices.end_offset
+    and rejected.slice_id = slices.slice_id
 ) as rejected
 where
     slices.topic = %(topic)s and kind = 'landed'

@@ -27,7 +27,7 @@ create table bronze.readings (
     kafka_partition integer not null,
     kafka_offset bigint not null,
     read_at timestamptz not null,
-    primary key (log_hour, kafka_partition, kafka_offset)
+    primary key (log_hour, kafka_partition, kafka_offset, slice_id)
 ) partition by range (log_hour)
 """
 

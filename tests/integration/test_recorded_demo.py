@@ -1,43 +1,20 @@
 """The whole line over real captures, from files to answers, beside an independent computation."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from flight_assets.settings import PROJECT_ROOT
 from tests import oracle
+from tests.command import flight_assets, processes_of
 
 pytestmark = pytest.mark.integration
 
 CAPTURES = PROJECT_ROOT.parent / "shared" / "data" / "real" / "fr24_live"
 FILES = sorted(CAPTURES.glob("salemhaddadbecha__flights_20250720_*.csv.gz"))
 HOURS = ("2025-07-20T08", "2025-07-20T10", "2025-07-20T13")
-
-
-def flight_assets(home: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "flight_assets.cli", *arguments],
-        env={**os.environ, "FLIGHT_ASSETS_HOME": str(home), "COLUMNS": "160"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def processes_of(home: Path) -> list[psutil.Process]:
-    return [
-        p
-        for p in psutil.process_iter(["cmdline"])
-        if str(home) in " ".join(p.info["cmdline"] or [])
-    ]
 
 
 @pytest.fixture(scope="module")

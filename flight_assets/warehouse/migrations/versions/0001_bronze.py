@@ -50,6 +50,7 @@ comment on table bronze.slice_event_hours is
     'One row per slice and UTC hour of event time in it: which answers the slice can change.';
 """
 
+# The slice is part of each key because a topic that is made again counts its offsets from 0 anew.
 REJECTED = """
 create table bronze.rejected_messages (
     log_hour timestamptz not null,
@@ -64,7 +65,7 @@ create table bronze.rejected_messages (
     reason text not null,
     detail text not null,
     rejected_at timestamptz not null default clock_timestamp(),
-    primary key (log_hour, topic, kafka_partition, kafka_offset)
+    primary key (log_hour, topic, kafka_partition, kafka_offset, slice_id)
 ) partition by range (log_hour);
 
 comment on table bronze.rejected_messages is
@@ -97,7 +98,7 @@ create table bronze.raw_flights (
     origin_iata text,
     destination_iata text,
     squawk text,
-    primary key (log_hour, kafka_partition, kafka_offset)
+    primary key (log_hour, kafka_partition, kafka_offset, slice_id)
 ) partition by range (log_hour);
 create index raw_flights_observed_at on bronze.raw_flights
     using brin (observed_at) with (pages_per_range = 32);
@@ -124,7 +125,7 @@ create table bronze.raw_polls (
     tile_count integer not null,
     saturated_tile_ids text[] not null,
     failed_tile_ids text[] not null,
-    primary key (log_hour, kafka_partition, kafka_offset)
+    primary key (log_hour, kafka_partition, kafka_offset, slice_id)
 ) partition by range (log_hour);
 create index raw_polls_started_at on bronze.raw_polls (started_at);
 
