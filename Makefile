@@ -52,5 +52,5 @@ lock: $(STAMP)  ## resolve requirements.lock again
 
 clean:  ## stop the local stack and remove everything that was made here
 	@if [ -x $(BIN)/flight-assets ]; then $(BIN)/flight-assets down; fi
-	rm -rf $(VENV) .flight-assets .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+	rm -rf $(VENV) .flight-assets .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
 		dbt_project/target dbt_project/logs *.egg-info
