@@ -20,6 +20,9 @@ for part in (demo, dev, answers, sql, stack, feed):
 
 def main() -> None:
     """Run the command: an error that a user can cause is one line on stderr and exit code 1."""
+    from flight_assets.local.processes import heed_interrupts
+
+    heed_interrupts()
     try:
         app()
     except (FlightAssetsError, KafkaSensorsError) as error:

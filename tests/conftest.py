@@ -14,11 +14,17 @@ from psycopg.conninfo import make_conninfo
 from flight_assets.local import kafka, postgres, stack
 from flight_assets.local.kafka_jars import libs_or_default, what_is_missing
 from flight_assets.local.postgres import LocalPostgres
+from flight_assets.local.processes import heed_interrupts
 from flight_assets.local.state import locked_state
 from flight_assets.settings import Settings
 from flight_assets.warehouse.migrate import create_database_if_missing, migrate
 
 TEMPLATE = "migrated"
+
+
+def pytest_configure() -> None:
+    """Let what the tests start be stopped, also where the tests run in the background."""
+    heed_interrupts()
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,16 @@ def record_of(pid: int) -> ProcessRecord | None:
     return None if started is None else ProcessRecord(pid, started)
 
 
+def heed_interrupts() -> None:
+    """Take SIGINT again where a shell started this process in the background, ignoring it.
+
+    What is ignored is inherited, and Dagster makes SIGTERM what SIGINT is: its processes would
+    not stop when they are told to.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 _children: dict[int, subprocess.Popen[bytes]] = {}  # kept, so that none warns of being dropped
 
 

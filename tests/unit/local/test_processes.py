@@ -14,6 +14,7 @@ from flight_assets.local.processes import (
     HOST,
     ProcessRecord,
     free_port,
+    heed_interrupts,
     is_free,
     last_line,
     record_of,
@@ -45,6 +46,16 @@ def test_the_recorded_process_is_stopped(sleeper: subprocess.Popen[bytes]) -> No
     assert record is not None and record.is_alive()
     assert stop(record) is True
     assert sleeper.wait(5) == -signal.SIGTERM
+
+
+def test_an_ignored_interrupt_is_taken_again() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        heed_interrupts()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_zombie_is_not_alive(sleeper: subprocess.Popen[bytes]) -> None:
