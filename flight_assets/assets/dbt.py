@@ -16,12 +16,10 @@ from dagster_dbt import (
     dbt_assets,
 )
 
-from flight_assets.assets import modelling
+from flight_assets.assets import OWNERS, modelling
 from flight_assets.partitions import hourly_utc
 from flight_assets.resources import PostgresResource
 from flight_assets.settings import PROJECT_ROOT
-
-OWNERS = ["team:flight-data"]
 
 dbt_project = DbtProject(
     project_dir=PROJECT_ROOT / "dbt_project", profiles_dir=PROJECT_ROOT / "dbt_project"

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from flight_assets.assets import OWNERS
 from flight_assets.core import observations, polls
 from flight_assets.errors import FlightAssetsError
 from flight_assets.partitions import FIRST_HOUR, hour_of, hourly_utc, hours_of_run
@@ -14,8 +15,6 @@ from flight_assets.warehouse.brin import summarize
 from kafka_sensors.landing import LandedHour, Target, land_waiting
 from kafka_sensors.replay import replay_hours
 from kafka_sensors.sensors import is_landing_run
-
-OWNERS = ["team:flight-data"]
 
 FLIGHT_COLUMNS = {
     "observed_at": "timestamptz",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from flight_assets.assets import OWNERS
 from flight_assets.core import references
 from flight_assets.core.references import CleanRows, RawAircraftType, RawAirline, RawAirport
 from flight_assets.errors import FlightAssetsError
@@ -19,7 +20,6 @@ from flight_assets.resources import FeedResource, PostgresResource
 if TYPE_CHECKING:
     import psycopg
 
-OWNERS = ["team:flight-data"]
 FRESH = "references_are_fresh"
 
 Fetch = Callable[[], CleanRows[Any]]
