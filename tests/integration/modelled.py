@@ -26,11 +26,12 @@ create schema silver;
 create schema gold;
 truncate bronze.landed_slices, bronze.slice_event_hours, bronze.raw_flights, bronze.raw_polls;
 create table silver.airports (
-    airport_icao text, airport_iata text, country_code text, continent_code text,
-    lat_deg double precision, lon_deg double precision);
+    airport_icao text, airport_iata text, airport_name text, country_code text,
+    continent_code text, lat_deg double precision, lon_deg double precision);
 insert into silver.airports values
-    ('WSSS', 'SIN', 'SG', 'AS', 1.35019, 103.994), ('KJFK', 'JFK', 'US', 'NA', 40.6398, -73.7789),
-    ('EDDF', 'FRA', 'DE', 'EU', 50.0264, 8.54313);
+    ('WSSS', 'SIN', 'Singapore Changi', 'SG', 'AS', 1.35019, 103.994),
+    ('KJFK', 'JFK', 'New York JFK', 'US', 'NA', 40.6398, -73.7789),
+    ('EDDF', 'FRA', 'Frankfurt', 'DE', 'EU', 50.0264, 8.54313);
 create table silver.airlines (airline_icao text, airline_name text, country_code text);
 insert into silver.airlines values
     ('SIA', 'Singapore Airlines', 'SG'), ('DLH', 'Lufthansa', 'DE'), ('CFG', 'Condor', 'DE');

@@ -74,10 +74,12 @@ select
     -- route
     last_positions.origin_iata,
     origins.airport_icao as origin_icao,
+    origins.airport_name as origin_airport_name,
     origins.country_code as origin_country_code,
     origins.continent_code as origin_continent_code,
     last_positions.destination_iata,
     destinations.airport_icao as destination_icao,
+    destinations.airport_name as destination_airport_name,
     destinations.country_code as destination_country_code,
     destinations.continent_code as destination_continent_code,
     -- rounded once, to whole metres, so that answers are equal to the last digit everywhere
