@@ -10,6 +10,11 @@
     date_trunc('hour', {{ instant }}, 'UTC')
 {%- endmacro %}
 
+{#- The UTC day that an instant lies in, whatever the time zone of the session. -#}
+{% macro utc_date(instant) -%}
+    cast({{ instant }} at time zone 'UTC' as date)
+{%- endmacro %}
+
 {#- Whole seconds from one instant to a later one. -#}
 {% macro seconds_between(earlier, later) -%}
     cast(extract(epoch from {{ later }} - {{ earlier }}) as integer)

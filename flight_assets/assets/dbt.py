@@ -36,7 +36,7 @@ def parse_if_stale(project: DbtProject) -> Path:
     """
     sources = [
         path
-        for folder in ("models", "macros", "seeds", "tests")
+        for folder in ("models", "macros", "seeds", "snapshots", "tests")
         for path in (project.project_dir / folder).rglob("*")
     ]
     newest = max(

@@ -147,8 +147,8 @@ def _has_references(conninfo: str) -> bool:
 
     with connect(conninfo, read_only=True) as connection:
         row = connection.execute(
-            "select to_regclass('silver.airports') is not null "
-            "and to_regclass('silver.airlines') is not null "
-            "and to_regclass('silver.aircraft_types') is not null"
+            "select to_regclass('silver.airports_history') is not null "
+            "and to_regclass('silver.airlines_history') is not null "
+            "and to_regclass('silver.aircraft_types_history') is not null"
         ).fetchone()
         return bool(row and row[0])

@@ -1,6 +1,7 @@
 """A warehouse with hand-made bronze rows and the dbt project over it, for the tests of the models.
 
-References are stand-ins: the columns that the hourly models read.
+References are stand-ins: the columns that the hourly models read of their histories, each with one
+version that counts on every day.
 """
 
 import json
@@ -25,18 +26,24 @@ drop schema if exists gold cascade;
 create schema silver;
 create schema gold;
 truncate bronze.landed_slices, bronze.slice_event_hours, bronze.raw_flights, bronze.raw_polls;
-create table silver.airports (
+create table silver.airports_history (
     airport_icao text, airport_iata text, airport_name text, country_code text,
-    continent_code text, lat_deg double precision, lon_deg double precision);
-insert into silver.airports values
+    continent_code text, lat_deg double precision, lon_deg double precision,
+    dbt_valid_from timestamptz default '2025-01-01Z', dbt_valid_to timestamptz);
+insert into silver.airports_history values
     ('WSSS', 'SIN', 'Singapore Changi', 'SG', 'AS', 1.35019, 103.994),
     ('KJFK', 'JFK', 'New York JFK', 'US', 'NA', 40.6398, -73.7789),
     ('EDDF', 'FRA', 'Frankfurt', 'DE', 'EU', 50.0264, 8.54313);
-create table silver.airlines (airline_icao text, airline_name text, country_code text);
-insert into silver.airlines values
+create table silver.airlines_history (
+    airline_icao text, airline_name text, country_code text,
+    country_source text default 'airline_countries',
+    dbt_valid_from timestamptz default '2025-01-01Z', dbt_valid_to timestamptz);
+insert into silver.airlines_history values
     ('SIA', 'Singapore Airlines', 'SG'), ('DLH', 'Lufthansa', 'DE'), ('CFG', 'Condor', 'DE');
-create table silver.aircraft_types (type_code text, manufacturer text, model text);
-insert into silver.aircraft_types values
+create table silver.aircraft_types_history (
+    type_code text, manufacturer text, model text,
+    dbt_valid_from timestamptz default '2025-01-01Z', dbt_valid_to timestamptz);
+insert into silver.aircraft_types_history values
     ('A359', 'Airbus', 'A350-900'), ('A20N', 'Airbus', 'A320neo');
 """
 PARTITION = """

@@ -5,12 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from dbt.cli.main import dbtRunner, dbtRunnerResult
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
-from flight_assets.settings import PROJECT_ROOT
-from flight_assets.warehouse.connection import connect
-from flight_assets.warehouse.migrate import create_database_if_missing, migrate
+from dbt.cli.main import dbtRunnerResult
 
 from .modelled import Modelled, flight
 
@@ -28,31 +23,6 @@ TABLES = {
     "gold.answers": "*",
     "gold.answered_hours": "as_of_hour, as_of_at",
 }
-
-
-@pytest.fixture(scope="module")
-def _parsed(server_conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Modelled]:
-    """One database for the module: dbt's manifest names it, and parsing takes seconds."""
-    conninfo = make_conninfo(server_conninfo, dbname="models")
-    create_database_if_missing(conninfo)
-    migrate(conninfo)
-    target = tmp_path_factory.mktemp("dbt")
-    with pytest.MonkeyPatch.context() as patch, connect(conninfo, autocommit=True) as connection:
-        for name, value in conninfo_to_dict(conninfo).items():
-            patch.setenv(
-                {"dbname": "POSTGRES_DB"}.get(name, f"POSTGRES_{name.upper()}"), str(value)
-            )
-        project = str(PROJECT_ROOT / "dbt_project")
-        places = ["--project-dir", project, "--profiles-dir", project, "--target-path", str(target)]
-        parsed = dbtRunner().invoke(["parse", *places, "--log-path", str(target), "--quiet"])
-        assert parsed.success, parsed.exception
-        yield Modelled(connection, parsed.result, target)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def modelled(_parsed: Modelled) -> Modelled:
-    _parsed.reset()
-    return _parsed
 
 
 def land_two_hours(modelled: Modelled) -> None:
@@ -173,7 +143,8 @@ def test_a_model_that_fails_leaves_the_answers_as_they_were_and_the_hour_stale(
     modelled.land([flight("d", EIGHT + timedelta(minutes=50))], log_hour=NINE)
     # an airport that is there twice would count its flights twice
     modelled.connection.execute(
-        "insert into silver.airports select * from silver.airports where airport_iata = 'SIN'"
+        "insert into silver.airports_history "
+        "select * from silver.airports_history where airport_iata = 'SIN'"
     )
     failed = modelled.build(EIGHT)
     assert not failed.success

@@ -8,7 +8,8 @@ candidates as (
         select
             *,
             {{ utc_instant(hour.as_of_hour) }} as as_of_hour,
-            {{ utc_instant(hour.as_of_at) }} as as_of_at
+            {{ utc_instant(hour.as_of_at) }} as as_of_at,
+            {{ utc_date(utc_instant(hour.as_of_hour)) }} as as_of_date
         from {{ ref('flight_positions') }}
         where {{ is_recent('observed_at', utc_instant(hour.as_of_at)) }}
         {{ "union all" if not loop.last }}
@@ -37,20 +38,20 @@ last_positions as (
 
 airports as (
 
-    select * from {{ ref('airports') }}
+    select * from {{ versions_of(ref('airports_history')) }}
     where airport_iata is not null
 
 ),
 
 airlines as (
 
-    select * from {{ ref('airlines') }}
+    select * from {{ versions_of(ref('airlines_history')) }}
 
 ),
 
 aircraft_types as (
 
-    select * from {{ ref('aircraft_types') }}
+    select * from {{ versions_of(ref('aircraft_types_history')) }}
 
 )
 
@@ -70,6 +71,7 @@ select
     last_positions.airline_icao,
     airlines.airline_name,
     airlines.country_code as airline_country_code,
+    airlines.country_source as airline_country_source,
 
     -- route
     last_positions.origin_iata,
@@ -115,10 +117,18 @@ select
 
 from last_positions
 left join airports as origins
-    on last_positions.origin_iata = origins.airport_iata
+    on
+        last_positions.origin_iata = origins.airport_iata
+        and {{ counts_on('origins', 'last_positions.as_of_date') }}
 left join airports as destinations
-    on last_positions.destination_iata = destinations.airport_iata
+    on
+        last_positions.destination_iata = destinations.airport_iata
+        and {{ counts_on('destinations', 'last_positions.as_of_date') }}
 left join airlines
-    on last_positions.airline_icao = airlines.airline_icao
+    on
+        last_positions.airline_icao = airlines.airline_icao
+        and {{ counts_on('airlines', 'last_positions.as_of_date') }}
 left join aircraft_types
-    on last_positions.type_code = aircraft_types.type_code
+    on
+        last_positions.type_code = aircraft_types.type_code
+        and {{ counts_on('aircraft_types', 'last_positions.as_of_date') }}
