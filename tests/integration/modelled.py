@@ -53,10 +53,12 @@ for values from ({first}) to ({end})
 FLIGHTS = """
 insert into bronze.raw_flights (
     log_hour, observed_at, slice_id, kafka_offset, kafka_partition, lat_deg, lon_deg, is_on_ground,
-    flight_id, poll_id, tile_id, airline_icao, type_code, origin_iata, destination_iata
+    flight_id, poll_id, tile_id, airline_icao, registration, type_code, origin_iata,
+    destination_iata
 ) values (
     %(log_hour)s, %(observed_at)s, %(slice_id)s, %(kafka_offset)s, 0, 1, 1, %(is_on_ground)s,
-    %(flight_id)s, 'p', 't', %(airline_icao)s, %(type_code)s, %(origin_iata)s, %(destination_iata)s
+    %(flight_id)s, 'p', 't', %(airline_icao)s, %(registration)s, %(type_code)s, %(origin_iata)s,
+    %(destination_iata)s
 )
 """
 POLLS = """
@@ -92,6 +94,7 @@ def flight(flight_id: str, observed_at: datetime, **fields: Any) -> dict[str, An
     usual = {
         "is_on_ground": False,
         "airline_icao": "SIA",
+        "registration": "9V-SGA",
         "type_code": "A359",
         "origin_iata": "SIN",
         "destination_iata": "JFK",
