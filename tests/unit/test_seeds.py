@@ -141,6 +141,17 @@ def test_airlines_fly_under_the_marks_of_their_country() -> None:
     assert set(others) == set(FLY_UNDER_OTHER_MARKS), others
 
 
+def test_a_prefix_and_length_name_one_country() -> None:
+    keys = [(row["prefix"], row["registration_length"]) for row in seed("registration_prefixes")]
+    assert len(keys) == len(set(keys))
+    open_registries = {
+        row["country_code"]
+        for row in seed("registration_prefixes")
+        if row["is_open_registry"] == "true"
+    }
+    assert open_registries == {"AW", "BM", "GG", "IE", "IM", "KY", "SM"}
+
+
 def test_every_airliner_type_has_one_spelling_of_its_manufacturer() -> None:
     types = seed("aircraft_type_corrections")
     spellings = defaultdict(set)
@@ -163,3 +174,14 @@ def test_the_simulated_world_flies_what_the_seeds_know() -> None:
     assert {a.icao: a.country for a in AIRLINES if country_of.get(a.icao) != a.country} == {}
     types = {row["type_code"] for row in seed("aircraft_type_corrections")}
     assert {kind.code for kind in TYPES} - types == set()
+
+
+def test_no_two_models_of_a_manufacturer_differ_in_case_space_or_hyphen_alone() -> None:
+    def key(name: str) -> str:
+        return re.sub("[ -]", "", name).lower()
+
+    spellings = defaultdict(set)
+    for row in seed("aircraft_type_corrections"):
+        spelling = (row["manufacturer"], row["model"])
+        spellings[tuple(map(key, spelling))].add(spelling)
+    assert [found for found in spellings.values() if len(found) > 1] == []
