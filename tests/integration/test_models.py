@@ -176,6 +176,8 @@ def test_an_hour_costs_its_window_and_not_the_history(modelled: Modelled) -> Non
     assert scans
     assert {scan["Node Type"] for scan in scans} == {"Bitmap Heap Scan"}
     read = sum(scan["Actual Rows"] + scan.get("Rows Removed by Index Recheck", 0) for scan in scans)
+    # each state meets its references by hash, never one by one
+    assert {node["Node Type"] for node in walk(plan) if "Join Type" in node} == {"Hash Join"}
     # 900 rows of history are in the window of 90,000; blocks are read in ranges of 32
     assert 900 < read < 15_000
 

@@ -70,6 +70,28 @@ def test_the_lineage_leads_from_the_topics_to_the_answers():
         assert dg.AssetKey(path) in upstream
 
 
+def test_histories_are_references_between_the_observed_fleets_and_the_states():
+    graph = defs.resolve_asset_graph()
+    histories = {
+        dg.AssetKey([node["schema"], node["name"]])
+        for node in dbt_manifest()["nodes"].values()
+        if node["resource_type"] == "snapshot"
+    }
+    assert {key.path[-1] for key in histories} == {
+        "aircraft_types_history",
+        "airlines_history",
+        "airports_history",
+    }
+    job = defs.resolve_job_def("references_job")
+    assert histories <= job.asset_layer.executable_asset_keys
+    assert {graph.get(key).group_name for key in histories} == {"silver"}
+    # no circle: states use the airlines, and the airlines are inferred from what is not a state
+    states = dg.AssetKey(["silver", "flight_states"])
+    fleets = dg.AssetKey(["silver", "observed_fleets"])
+    assert histories | {fleets} <= graph.get_ancestor_asset_keys(states)
+    assert states not in graph.get_ancestor_asset_keys(fleets)
+
+
 def test_every_asset_has_a_description_and_an_owner():
     graph = defs.resolve_asset_graph()
     for key in graph.materializable_asset_keys:
