@@ -31,13 +31,16 @@ create table silver.airports (
 insert into silver.airports values
     ('WSSS', 'SIN', 'Singapore Changi', 'SG', 'AS', 1.35019, 103.994),
     ('KJFK', 'JFK', 'New York JFK', 'US', 'NA', 40.6398, -73.7789),
-    ('EDDF', 'FRA', 'Frankfurt', 'DE', 'EU', 50.0264, 8.54313);
+    ('EDDF', 'FRA', 'Frankfurt', 'DE', 'EU', 50.0264, 8.54313),
+    ('EGLL', 'LHR', 'London Heathrow', 'GB', 'EU', 51.4706, -0.461941);
 create table silver.airlines (airline_icao text, airline_name text, country_code text);
 insert into silver.airlines values
     ('SIA', 'Singapore Airlines', 'SG'), ('DLH', 'Lufthansa', 'DE'), ('CFG', 'Condor', 'DE');
 create table silver.aircraft_types (type_code text, manufacturer text, model text);
 insert into silver.aircraft_types values
     ('A359', 'Airbus', 'A350-900'), ('A20N', 'Airbus', 'A320neo');
+create table silver.countries (country_code text, country_name text, continent_code text);
+insert into silver.countries values ('SG', 'Singapore', 'AS'), ('DE', 'Germany', 'EU');
 """
 PARTITION = """
 create table if not exists bronze.{table} partition of bronze.{parent}
@@ -46,10 +49,12 @@ for values from ({first}) to ({end})
 FLIGHTS = """
 insert into bronze.raw_flights (
     log_hour, observed_at, slice_id, kafka_offset, kafka_partition, lat_deg, lon_deg, is_on_ground,
-    flight_id, poll_id, tile_id, airline_icao, type_code, origin_iata, destination_iata
+    flight_id, poll_id, tile_id, airline_icao, type_code, origin_iata, destination_iata,
+    ground_speed_kt
 ) values (
     %(log_hour)s, %(observed_at)s, %(slice_id)s, %(kafka_offset)s, 0, 1, 1, %(is_on_ground)s,
-    %(flight_id)s, 'p', 't', %(airline_icao)s, %(type_code)s, %(origin_iata)s, %(destination_iata)s
+    %(flight_id)s, 'p', 't', %(airline_icao)s, %(type_code)s, %(origin_iata)s, %(destination_iata)s,
+    %(ground_speed_kt)s
 )
 """
 POLLS = """
@@ -88,6 +93,7 @@ def flight(flight_id: str, observed_at: datetime, **fields: Any) -> dict[str, An
         "type_code": "A359",
         "origin_iata": "SIN",
         "destination_iata": "JFK",
+        "ground_speed_kt": 480,
     }
     return usual | {"flight_id": flight_id, "observed_at": observed_at} | fields
 

@@ -18,13 +18,55 @@ pytestmark = pytest.mark.integration
 
 EIGHT = datetime(2025, 7, 20, 8, tzinfo=UTC)
 NINE = EIGHT + timedelta(hours=1)
+# of flights a SIN-JFK, b FRA-JFK and d FRA-LHR: scope, rank, subject, label, value, unit, flights
+ANSWERS_AT_NINE = {
+    "top_airlines": [
+        ("None", "1", "DLH", "Lufthansa", "2.000", "flights", "2"),
+        ("None", "2", "SIA", "Singapore Airlines", "1.000", "flights", "1"),
+    ],
+    "top_regional_airlines_by_continent": [
+        ("EU", "1", "DLH", "Lufthansa", "1.000", "flights", "1")
+    ],
+    "longest_active_flights": [
+        ("None", "1", "a", "SIN-JFK", "15340.580", "km", "1"),
+        ("None", "2", "b", "FRA-JFK", "6187.980", "km", "1"),
+        ("None", "3", "d", "FRA-LHR", "653.127", "km", "1"),
+    ],
+    "mean_route_distance_by_continent": [
+        ("AS", "None", "None", "Asia", "15340.580", "km", "1"),
+        ("EU", "None", "None", "Europe", "3420.554", "km", "2"),
+    ],
+    "top_aircraft_manufacturers": [("None", "1", "Airbus", "Airbus", "3.000", "flights", "3")],
+    "top_aircraft_models_by_continent": [
+        ("AS", "1", "A359", "Airbus A350-900", "1.000", "flights", "1"),
+        ("EU", "1", "A20N", "Airbus A320neo", "2.000", "flights", "2"),
+    ],
+    "top_aircraft_models_by_airline_country": [
+        ("DE", "1", "A20N", "Airbus A320neo", "2.000", "flights", "2"),
+        ("SG", "1", "A359", "Airbus A350-900", "1.000", "flights", "1"),
+    ],
+    "top_destination_airports_by_continent": [
+        ("EU", "1", "EGLL", "London Heathrow", "1.000", "flights", "1"),
+        ("NA", "1", "KJFK", "New York JFK", "2.000", "flights", "2"),
+    ],
+    "airport_traffic_imbalance": [
+        ("None", "1", "EDDF", "Frankfurt", "2.000", "flights", "2"),
+        ("None", "1", "KJFK", "New York JFK", "-2.000", "flights", "2"),
+        ("None", "3", "EGLL", "London Heathrow", "-1.000", "flights", "1"),
+        ("None", "3", "WSSS", "Singapore Changi", "1.000", "flights", "1"),
+    ],
+    "mean_ground_speed_by_continent": [
+        ("AS", "None", "None", "Asia", "480.000", "kt", "1"),
+        ("EU", "None", "None", "Europe", "440.500", "kt", "2"),
+    ],
+}
 # answered_at, through_slice_id and run_id say who answered and when: they differ, answers do not
 TABLES = {
     "silver.as_of_hours": "*",
     "silver.flight_states": "*",
-    "gold.top_airlines": "*",
-    "gold.longest_active_flights": "*",
-    "gold.top_aircraft_models_by_airline_country": "*",
+    "gold.evidence": "*",
+    "gold.usable_flights": "*",
+    **{f"gold.{question}": "*" for question in ANSWERS_AT_NINE},
     "gold.answers": "*",
     "gold.answered_hours": "as_of_hour, as_of_at",
 }
@@ -56,7 +98,7 @@ def modelled(_parsed: Modelled) -> Modelled:
 
 
 def land_two_hours(modelled: Modelled) -> None:
-    """Land a poll at the end of hour 8 and one of hour 9, three flights each, one on the ground."""
+    """Land a poll at the end of hour 8 and one of hour 9, four flights each, one on the ground."""
     for hour in (EIGHT, NINE):
         seen = hour + timedelta(minutes=59)
         modelled.land(
@@ -65,6 +107,15 @@ def land_two_hours(modelled: Modelled) -> None:
                 flight("a", seen),  # the feed repeats itself
                 flight("b", seen, airline_icao="DLH", type_code="A20N", origin_iata="FRA"),
                 flight("c", seen, is_on_ground=True),
+                flight(
+                    "d",
+                    seen,
+                    airline_icao="DLH",
+                    type_code="A20N",
+                    origin_iata="FRA",
+                    destination_iata="LHR",
+                    ground_speed_kt=401,
+                ),
             ]
         )
         modelled.land_poll(seen, seen + timedelta(seconds=20))
@@ -91,20 +142,14 @@ def test_the_models_answer_and_their_unit_tests_hold(modelled: Modelled) -> None
     hours = {"from_hour": "2025-07-20T08:00:00Z", "to_hour": "2025-07-20T09:00:00Z"}
     units = modelled.dbt("test", "--select", "tag:hourly,test_type:unit", **hours)
     assert units.success
-    assert len(units.result.results) >= 13  # type: ignore[union-attr]
+    assert len(units.result.results) >= 22  # type: ignore[union-attr]
     answers = modelled.rows(
-        "select question, scope, rank, subject, label, value, unit, flight_count"
-        " from gold.answers where as_of_hour = '2025-07-20T09:00:00Z' order by 1, 2, 3, 4"
+        "select question, scope, rank, subject, label, value, unit, flight_count, usable_ratio"
+        " from gold.answers where as_of_hour = '2025-07-20T09:00:00Z'"
     )
-    by_country = "top_aircraft_models_by_airline_country"
-    assert [tuple(map(str, row)) for row in answers] == [
-        ("longest_active_flights", "None", "1", "a", "SIN-JFK", "15340.580", "km", "1"),
-        ("longest_active_flights", "None", "2", "b", "FRA-JFK", "6187.980", "km", "1"),
-        (by_country, "DE", "1", "A20N", "Airbus A320neo", "1.000", "flights", "1"),
-        (by_country, "SG", "1", "A359", "Airbus A350-900", "1.000", "flights", "1"),
-        ("top_airlines", "None", "1", "DLH", "Lufthansa", "1.000", "flights", "1"),
-        ("top_airlines", "None", "1", "SIA", "Singapore Airlines", "1.000", "flights", "1"),
-    ]
+    assert {tuple(map(str, row)) for row in answers} == {
+        (question, *rest, "1.000000") for question, rows in ANSWERS_AT_NINE.items() for rest in rows
+    }
 
 
 def test_a_rerun_gives_the_same_rows_in_any_time_zone(modelled: Modelled) -> None:
@@ -143,14 +188,14 @@ def test_late_data_makes_its_hour_stale_and_no_other(modelled: Modelled) -> None
     assert modelled.build(EIGHT, 2).success
     assert stale(modelled) == []
     # before the minutes that an answer looks at
-    modelled.land([flight("d", EIGHT + timedelta(minutes=30))], log_hour=NINE)
+    modelled.land([flight("e", EIGHT + timedelta(minutes=30))], log_hour=NINE)
     assert stale(modelled) == []
-    late = modelled.land([flight("d", EIGHT + timedelta(minutes=50))], log_hour=NINE)
+    late = modelled.land([flight("e", EIGHT + timedelta(minutes=50))], log_hour=NINE)
     assert stale(modelled) == [EIGHT]
     assert modelled.rows("select newest_slice_id from gold.stale_hours") == [(late,)]
     assert modelled.build(EIGHT).success
     assert stale(modelled) == []
-    assert len(everything(modelled, EIGHT)["gold.longest_active_flights"]) == 3
+    assert len(everything(modelled, EIGHT)["gold.longest_active_flights"]) == 4
 
 
 def test_a_new_poll_makes_its_hour_stale(modelled: Modelled) -> None:
@@ -170,7 +215,7 @@ def test_a_model_that_fails_leaves_the_answers_as_they_were_and_the_hour_stale(
     land_two_hours(modelled)
     assert modelled.build(EIGHT).success
     before = everything(modelled, EIGHT)
-    modelled.land([flight("d", EIGHT + timedelta(minutes=50))], log_hour=NINE)
+    modelled.land([flight("e", EIGHT + timedelta(minutes=50))], log_hour=NINE)
     # an airport that is there twice would count its flights twice
     modelled.connection.execute(
         "insert into silver.airports select * from silver.airports where airport_iata = 'SIN'"
