@@ -37,13 +37,6 @@
 
 with
 
-active_flights as (
-
-    select * from {{ ref('flight_states') }}
-    where is_active
-
-),
-
 landed_slices as (
 
     select * from {{ source('bronze', 'landed_slices') }}
@@ -52,7 +45,8 @@ landed_slices as (
 
 counted as (
 
-    -- the question is a constant of each branch, so that who asks for one reads one
+    -- the question is a constant of each branch, so that who asks for one reads one; and each
+    -- names the table, as Postgres would keep a common input whole, with all its hours
     {% for question, scope, subject, label, value, unit, condition in branches %}
         select
             *,
@@ -62,9 +56,10 @@ counted as (
             {{ label }} as label,
             cast({{ value }} as numeric(12, 3)) as value,
             '{{ unit }}' as unit
-        from active_flights
+        from {{ ref('flight_states') }}
         where
-            {{ is_usable(question) }}
+            is_active
+            and {{ is_usable(question) }}
             {{ "and " ~ condition if condition }}
         {{ "union all" if not loop.last }}
     {% endfor %}

@@ -1,23 +1,18 @@
-{{ config(materialized='view') }}
-
 with
-
-active_flights as (
-
-    select * from {{ ref('flight_states') }}
-    where is_active
-
-),
 
 counted as (
 
+    -- each branch names the table: Postgres would keep a common input whole, with all its hours
     {% for question in question_models() %}
         select
             as_of_hour,
             '{{ question }}' as question,
             count(*) as active_count,
             count(case when {{ is_usable(question) }} then 1 end) as usable_count
-        from active_flights
+        from {{ ref('flight_states') }}
+        where
+            is_active
+            and {{ in_requested_hours('as_of_hour') }}
         group by as_of_hour
         {{ "union all" if not loop.last }}
     {% endfor %}
