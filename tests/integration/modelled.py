@@ -4,9 +4,9 @@ References are stand-ins: the columns that the hourly models read.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from flight_assets.core.observations import POSITIONS_TOPIC
 from flight_assets.core.polls import POLLS_TOPIC
 from flight_assets.settings import PROJECT_ROOT
 
+EIGHT = datetime(2025, 7, 20, 8, tzinfo=UTC)
+NINE = EIGHT + timedelta(hours=1)
 RESET = """
 drop schema if exists silver cascade;
 drop schema if exists gold cascade;
@@ -172,3 +174,46 @@ class Modelled:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
         return self.connection.execute(query.encode()).fetchall()
+
+
+def land_two_hours(modelled: Modelled) -> None:
+    """Land a poll at the end of hour 8 and one of hour 9, four flights each, one on the ground."""
+    for hour in (EIGHT, NINE):
+        seen = hour + timedelta(minutes=59)
+        modelled.land(
+            [
+                flight("a", seen),
+                flight("a", seen),  # the feed repeats itself
+                flight("b", seen, airline_icao="DLH", type_code="A20N", origin_iata="FRA"),
+                flight("c", seen, is_on_ground=True),
+                flight(
+                    "d",
+                    seen,
+                    airline_icao="DLH",
+                    type_code="A20N",
+                    origin_iata="FRA",
+                    destination_iata="LHR",
+                    ground_speed_kt=401,
+                ),
+            ]
+        )
+        modelled.land_poll(seen, seen + timedelta(seconds=20))
+
+
+def plan_of(modelled: Modelled, built: dbtRunnerResult, model: str) -> dict[str, Any]:
+    """Return the plan of a model as it ran: its SQL under the settings of its pre-hooks."""
+    results = built.result.results  # type: ignore[union-attr]
+    node = next(result.node for result in results if result.node.name == model)
+    settings = [hook.sql for hook in node.config.pre_hook if hook.sql.startswith("set local")]
+    with modelled.connection.transaction():
+        for setting in settings:
+            modelled.connection.execute(setting)
+        explained = modelled.rows(f"explain (analyze, format json) {node.compiled_code}")
+    return explained[0][0][0]["Plan"]
+
+
+def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give the node of a plan and all nodes under it."""
+    yield node
+    for child in node.get("Plans", []):
+        yield from walk(child)
