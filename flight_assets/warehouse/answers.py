@@ -30,9 +30,9 @@ day_before as (
 
 ),
 
-hour_before as (
+answered_before as (
 
-    select count(*) > 0 as is_answered from gold.answered_hours
+    select question from gold.usable_flights
     where as_of_hour = %(as_of_hour)s - interval '24 hours'
 
 )
@@ -52,9 +52,10 @@ select
     answers.sentence,
     day_before.value as value_24h_before,
     day_before.rank as rank_24h_before,
-    hour_before.is_answered as is_answered_24h_before
+    answered_before.question is not null as is_answered_24h_before
 from answers
-cross join hour_before
+left join answered_before
+    on answers.question = answered_before.question
 left join day_before
     on
         answers.question = day_before.question
@@ -84,9 +85,9 @@ IN_JSON = (
 class Answer:
     """One row of an answer. ``scope`` is ``None`` for the world, ``rank`` for what has none.
 
-    ``value_24h_before`` is ``None`` where the subject was not in the answer of that hour, or that
-    hour has none; ``is_answered_24h_before`` tells which. ``usable_ratio`` is ``None`` in hours
-    that were answered before there was one.
+    ``value_24h_before`` is ``None`` where the subject was not in the answer of that hour, or the
+    question was not answered then; ``is_answered_24h_before`` tells which. ``usable_ratio`` is
+    ``None`` in hours that were answered before there was one.
     """
 
     as_of_hour: datetime
