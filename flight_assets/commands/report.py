@@ -15,8 +15,8 @@ from flight_assets.warehouse.answers import answers
 if TYPE_CHECKING:
     from flight_assets.commands.line import RunResult
 
-MOST_SCOPES = 4
-MOST_RANKS = 5
+MOST_SCOPES = 3
+MOST_RANKS = 3
 
 COUNTS = {
     "bronze.raw_flights": "observations",
