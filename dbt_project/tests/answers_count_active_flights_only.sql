@@ -1,31 +1,18 @@
--- a question over the world counts a flight once, so never more than are active
+-- a question counts a flight once, in one scope and for one subject, so never more than are active
+-- and usable; that of outgoing and incoming flights counts it at two airports
 with
 
 answers as (
 
     select * from {{ ref('answers') }}
-    where
-        {{ in_requested_hours('as_of_hour') }}
-        and scope is null
+    where {{ in_requested_hours('as_of_hour') }}
 
 ),
 
-active_flights as (
+usable_flights as (
 
-    select * from {{ ref('flight_states') }}
-    where
-        {{ in_requested_hours('as_of_hour') }}
-        and is_active
-
-),
-
-active_counts as (
-
-    select
-        as_of_hour,
-        count(*) as active_count
-    from active_flights
-    group by as_of_hour
+    select * from {{ ref('usable_flights') }}
+    where {{ in_requested_hours('as_of_hour') }}
 
 ),
 
@@ -44,8 +31,13 @@ select
     answered_counts.as_of_hour,
     answered_counts.question,
     answered_counts.answered_count,
-    active_counts.active_count
+    usable_flights.usable_count
 from answered_counts
-left join active_counts
-    on answered_counts.as_of_hour = active_counts.as_of_hour
-where answered_counts.answered_count > coalesce(active_counts.active_count, 0)
+left join usable_flights
+    on
+        answered_counts.as_of_hour = usable_flights.as_of_hour
+        and answered_counts.question = usable_flights.question
+where
+    answered_counts.answered_count
+    > coalesce(usable_flights.usable_count, 0)
+    * case answered_counts.question when 'airport_traffic_imbalance' then 2 else 1 end

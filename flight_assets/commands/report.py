@@ -15,7 +15,8 @@ from flight_assets.warehouse.answers import answers
 if TYPE_CHECKING:
     from flight_assets.commands.line import RunResult
 
-MOST_COUNTRIES = 6
+MOST_SCOPES = 3
+MOST_RANKS = 3
 
 COUNTS = {
     "bronze.raw_flights": "observations",
@@ -89,7 +90,9 @@ def print_answers_of(
 ) -> None:
     """Print the answers of each hour."""
     for hour in hours:
-        print_answers(console, answers(connection, hour), most_scopes=MOST_COUNTRIES)
+        print_answers(
+            console, answers(connection, hour), most_scopes=MOST_SCOPES, most_ranks=MOST_RANKS
+        )
 
 
 def print_checks(console: Console, runs: "Sequence[RunResult]") -> None:

@@ -5,9 +5,9 @@ version that counts on every day.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from flight_assets.core.observations import POSITIONS_TOPIC
 from flight_assets.core.polls import POLLS_TOPIC
 from flight_assets.settings import PROJECT_ROOT
 
+EIGHT = datetime(2025, 7, 20, 8, tzinfo=UTC)
+NINE = EIGHT + timedelta(hours=1)
 RESET = """
 drop schema if exists silver cascade;
 drop schema if exists gold cascade;
@@ -33,7 +35,8 @@ create table silver.airports_history (
 insert into silver.airports_history values
     ('WSSS', 'SIN', 'Singapore Changi', 'SG', 'AS', 1.35019, 103.994),
     ('KJFK', 'JFK', 'New York JFK', 'US', 'NA', 40.6398, -73.7789),
-    ('EDDF', 'FRA', 'Frankfurt', 'DE', 'EU', 50.0264, 8.54313);
+    ('EDDF', 'FRA', 'Frankfurt', 'DE', 'EU', 50.0264, 8.54313),
+    ('EGLL', 'LHR', 'London Heathrow', 'GB', 'EU', 51.4706, -0.461941);
 create table silver.airlines_history (
     airline_icao text, airline_name text, country_code text,
     country_source text default 'airline_countries',
@@ -45,6 +48,8 @@ create table silver.aircraft_types_history (
     dbt_valid_from timestamptz default '2025-01-01Z', dbt_valid_to timestamptz);
 insert into silver.aircraft_types_history values
     ('A359', 'Airbus', 'A350-900'), ('A20N', 'Airbus', 'A320neo');
+create table silver.countries (country_code text, country_name text, continent_code text);
+insert into silver.countries values ('SG', 'Singapore', 'AS'), ('DE', 'Germany', 'EU');
 """
 PARTITION = """
 create table if not exists bronze.{table} partition of bronze.{parent}
@@ -54,11 +59,11 @@ FLIGHTS = """
 insert into bronze.raw_flights (
     log_hour, observed_at, slice_id, kafka_offset, kafka_partition, lat_deg, lon_deg, is_on_ground,
     flight_id, poll_id, tile_id, airline_icao, registration, type_code, origin_iata,
-    destination_iata
+    destination_iata, ground_speed_kt
 ) values (
     %(log_hour)s, %(observed_at)s, %(slice_id)s, %(kafka_offset)s, 0, 1, 1, %(is_on_ground)s,
     %(flight_id)s, 'p', 't', %(airline_icao)s, %(registration)s, %(type_code)s, %(origin_iata)s,
-    %(destination_iata)s
+    %(destination_iata)s, %(ground_speed_kt)s
 )
 """
 POLLS = """
@@ -98,6 +103,7 @@ def flight(flight_id: str, observed_at: datetime, **fields: Any) -> dict[str, An
         "type_code": "A359",
         "origin_iata": "SIN",
         "destination_iata": "JFK",
+        "ground_speed_kt": 480,
     }
     return usual | {"flight_id": flight_id, "observed_at": observed_at} | fields
 
@@ -176,3 +182,46 @@ class Modelled:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
         return self.connection.execute(query.encode()).fetchall()
+
+
+def land_two_hours(modelled: Modelled) -> None:
+    """Land a poll at the end of hour 8 and one of hour 9, four flights each, one on the ground."""
+    for hour in (EIGHT, NINE):
+        seen = hour + timedelta(minutes=59)
+        modelled.land(
+            [
+                flight("a", seen),
+                flight("a", seen),  # the feed repeats itself
+                flight("b", seen, airline_icao="DLH", type_code="A20N", origin_iata="FRA"),
+                flight("c", seen, is_on_ground=True),
+                flight(
+                    "d",
+                    seen,
+                    airline_icao="DLH",
+                    type_code="A20N",
+                    origin_iata="FRA",
+                    destination_iata="LHR",
+                    ground_speed_kt=401,
+                ),
+            ]
+        )
+        modelled.land_poll(seen, seen + timedelta(seconds=20))
+
+
+def plan_of(modelled: Modelled, built: dbtRunnerResult, model: str) -> dict[str, Any]:
+    """Return the plan of a model as it ran: its SQL under the settings of its pre-hooks."""
+    results = built.result.results  # type: ignore[union-attr]
+    node = next(result.node for result in results if result.node.name == model)
+    settings = [hook.sql for hook in node.config.pre_hook if hook.sql.startswith("set local")]
+    with modelled.connection.transaction():
+        for setting in settings:
+            modelled.connection.execute(setting)
+        explained = modelled.rows(f"explain (analyze, format json) {node.compiled_code}")
+    return explained[0][0][0]["Plan"]
+
+
+def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give the node of a plan and all nodes under it."""
+    yield node
+    for child in node.get("Plans", []):
+        yield from walk(child)

@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from flight_assets.errors import FlightAssetsError
-from flight_assets.warehouse.answers import Answer, parse_hour
+from flight_assets.warehouse.answers import Answer, known_question, parse_hour
 
 EIGHT = datetime(2025, 7, 20, 8, tzinfo=UTC)
 
@@ -22,6 +22,12 @@ def test_what_is_no_hour_is_named():
         parse_hour("yesterday")
 
 
+def test_an_unknown_question_is_told_the_ten():
+    assert known_question("top_airlines") == "top_airlines"
+    with pytest.raises(FlightAssetsError, match=r"'top_planes' is no question; .*top_airlines, "):
+        known_question("top_planes")
+
+
 @pytest.mark.parametrize(
     ("value", "number"), [(Decimal("41"), 41), (Decimal("15349.123"), 15349.123)]
 )
@@ -36,7 +42,14 @@ def test_json_has_the_hour_in_utc_and_the_value_as_a_number(value: Decimal, numb
         value=value,
         unit="flights",
         flight_count=41,
+        usable_ratio=None,
+        scope_name=None,
+        sentence="",
+        value_24h_before=Decimal("38"),
+        rank_24h_before=2,
+        is_answered_24h_before=True,
     )
+    assert answer.change == value - 38
     assert answer.as_json()["as_of_hour"] == "2025-07-20T08:00:00Z"
     assert answer.as_json()["value"] == number
     assert type(answer.as_json()["value"]) is type(number)

@@ -1,0 +1,1 @@
+{{ mean_answer('mean_ground_speed_by_continent') }}

@@ -1,0 +1,1 @@
+{{ mean_answer('mean_route_distance_by_continent') }}

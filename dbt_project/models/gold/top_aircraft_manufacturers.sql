@@ -1,0 +1,1 @@
+{{ ranked_answer('top_aircraft_manufacturers') }}

@@ -1,0 +1,1 @@
+{{ ranked_answer('top_destination_airports_by_continent') }}
