@@ -1,11 +1,11 @@
 """Measure what the answers of an hour cost: with much history and little, early in it and late.
 
-``python -m benchmarks.modelling`` starts a Postgres of its own and takes it away again. Promise 7 of
-docs/architecture.md in four figures, each beside its limit: the rebuilding of an hour with 500 hours
-of history against 10, the poll of an hour's last minutes against that of its first, everything for
-an hour of a million observations in a process that has just started, and what the statements of a
-build read of the tables that grow. Builds that are compared take turns. Ends with 1 where a limit
-is passed.
+``python -m benchmarks.modelling`` starts a Postgres of its own and takes it away again. It measures
+promise 7 of docs/architecture.md in four figures, each beside its limit: the rebuilding of an hour
+with 500 hours of history against 10, the poll of an hour's last minutes against that of its first,
+everything for an hour of a million observations in a process that has just started, and what the
+statements of a build read of the tables that grow. Builds that are compared take turns. Ends with 1
+where a limit is passed.
 """
 
 import argparse

@@ -62,6 +62,11 @@ class Builder:
 
     def build(self, first: datetime, hours: int = 1, selection: Sequence[str] = HOURLY) -> Built:
         """Build the hours as ``flight_assets.assets.modelling`` does; raise ``BuildError``."""
+        what = ("--exclude-resource-type", "unit_test", *selection)
+        return self.on_hours("build", first, hours, *what)
+
+    def on_hours(self, command: str, first: datetime, hours: int, *selection: str) -> Built:
+        """Give dbt a command about some hours, through the newest slice; raise ``BuildError``."""
         with self.warehouse.connect() as connection:
             newest = connection.execute(NEWEST_SLICE).fetchone()
         dbt_vars = {
@@ -70,7 +75,7 @@ class Builder:
             "through_slice_id": newest[0] if newest else 0,
             "run_id": "benchmark",
         }
-        return self.dbt("build", "--exclude-resource-type", "unit_test", *selection, **dbt_vars)
+        return self.dbt(command, *selection, **dbt_vars)
 
     def build_references(self) -> None:
         """Build what has no hour."""

@@ -40,7 +40,7 @@ SLACK = 2.0
 
 @dataclass(frozen=True)
 class Scan:
-    """What a node of a plan read of one table."""
+    """What a node of a plan read of one table, by the turn where it ran once for each row."""
 
     node: str
     statement: str
@@ -107,7 +107,7 @@ def is_scan(step: Mapping[str, Any]) -> bool:
 
 
 def scan_from(step: Mapping[str, Any], node: str, statement: str) -> Scan:
-    """Return what a step read: also the rows that it threw away."""
+    """Return what a step read each time that it ran: also the rows that it threw away."""
     thrown = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
     rows = step["Actual Rows"] + sum(step.get(name, 0) for name in thrown)
     name = step["Relation Name"]
@@ -117,7 +117,7 @@ def scan_from(step: Mapping[str, Any], node: str, statement: str) -> Scan:
         table=f"{step['Schema']}.{PARTITION.sub('', name)}",
         is_partition=PARTITION.search(name) is not None,
         kind=step["Node Type"],
-        row_count=round(rows * step["Actual Loops"]),
+        row_count=round(rows),
     )
 
 
