@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from benchmarks.modelling_builds import BuildError, Builder, Built, history_tables
+from benchmarks.modelling_builds import Builder, BuildError, Built, history_tables
 from benchmarks.modelling_plans import Scan, check
 from benchmarks.modelling_world import FIRST_SLICE_ID, HOUR, MEASURED_HOUR, Warehouse
 from flight_assets.warehouse.migrate import create_database_if_missing, migrate
