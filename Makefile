@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev down test test-unit check bench lock clean
+.PHONY: help install demo dev down test test-unit check bench bench-modelling lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,8 +43,12 @@ check: $(STAMP)  ## ruff, mypy, import-linter, sqlfluff, dbt parse, unit tests
 	$(BIN)/dbt parse --quiet --project-dir dbt_project --profiles-dir dbt_project
 	$(BIN)/python -m pytest tests/unit tests/wiring
 
-bench: $(STAMP)  ## measure landing beside its baselines
+bench: $(STAMP)  ## measure landing beside its baselines, and what an hour's answers cost
 	$(BIN)/python -m benchmarks.landing
+	$(BIN)/python -m benchmarks.modelling
+
+bench-modelling: $(STAMP)  ## what an hour's answers cost, with much history and little
+	$(BIN)/python -m benchmarks.modelling
 
 lock: $(STAMP)  ## resolve requirements.lock again
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

@@ -62,7 +62,7 @@ def own_place() -> Iterator[Place]:
     """Give a fresh database and a fresh topic; take both away afterwards, and what was started."""
     with tempfile.TemporaryDirectory(prefix="flight-assets-benchmark-") as home:
         Path(home).chmod(0o755)
-        settings = Settings().model_copy(update={"home": Path(home)})
+        settings = Settings().model_copy(update={"flight_assets_home": Path(home)})
         try:
             yield from place_on(stack.up(settings, say=console.print), settings)
         finally:

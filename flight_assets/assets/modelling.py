@@ -71,6 +71,8 @@ def invoke(
     if parsed.exists():
         shutil.copy(parsed, target / PARTIAL_PARSE)
     where = [
+        # nobody reads its files: what happened comes as events, and the target goes with the run
+        *("--no-write-json", "--log-level-file", "none"),
         *("--project-dir", str(project.project_dir), "--profiles-dir", str(project.profiles_dir)),
         *("--target-path", str(target), "--log-path", str(target)),
     ]
