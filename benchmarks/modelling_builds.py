@@ -60,12 +60,24 @@ class Builder:
     warehouse: Warehouse
     home: Path
 
-    def build(self, first: datetime, hours: int = 1, selection: Sequence[str] = HOURLY) -> Built:
-        """Build the hours as ``flight_assets.assets.modelling`` does; raise ``BuildError``."""
-        what = ("--exclude-resource-type", "unit_test", *selection)
-        return self.on_hours("build", first, hours, *what)
+    def build(
+        self,
+        first: datetime,
+        hours: int = 1,
+        selection: Sequence[str] = HOURLY,
+        *,
+        rebuild: bool = True,
+    ) -> Built:
+        """Build the hours as ``flight_assets.assets.modelling`` does; raise ``BuildError``.
 
-    def on_hours(self, command: str, first: datetime, hours: int, *selection: str) -> Built:
+        Without ``rebuild`` as a landing run does: what has landed since the last build.
+        """
+        what = ("--exclude-resource-type", "unit_test", *selection)
+        return self.on_hours("build", first, hours, *what, rebuild=rebuild)
+
+    def on_hours(
+        self, command: str, first: datetime, hours: int, *selection: str, rebuild: bool = True
+    ) -> Built:
         """Give dbt a command about some hours, through the newest slice; raise ``BuildError``."""
         with self.warehouse.connect() as connection:
             newest = connection.execute(NEWEST_SLICE).fetchone()
@@ -74,6 +86,7 @@ class Builder:
             "to_hour": f"{first + hours * HOUR:%Y-%m-%dT%H}:00:00Z",
             "through_slice_id": newest[0] if newest else 0,
             "run_id": "benchmark",
+            "rebuild": rebuild,
         }
         return self.dbt(command, *selection, **dbt_vars)
 

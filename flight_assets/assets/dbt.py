@@ -20,6 +20,7 @@ from flight_assets.assets import OWNERS, modelling
 from flight_assets.partitions import hourly_utc
 from flight_assets.resources import PostgresResource
 from flight_assets.settings import PROJECT_ROOT
+from kafka_sensors.sensors import is_landing_run
 
 dbt_project = DbtProject(
     project_dir=PROJECT_ROOT / "dbt_project", profiles_dir=PROJECT_ROOT / "dbt_project"
@@ -88,6 +89,8 @@ def hourly_vars(context: dg.AssetExecutionContext, *, through_slice_id: int) -> 
         "to_hour": window.end.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "through_slice_id": through_slice_id,
         "run_id": context.run.run_id,
+        # what lands touches its quarter hours; who builds hours again means the whole of them
+        "rebuild": not is_landing_run(context.run.tags),
     }
 
 

@@ -37,6 +37,7 @@ insert into silver.airports_history values
     ('KJFK', 'JFK', 'New York JFK', 'US', 'NA', 40.6398, -73.7789),
     ('EDDF', 'FRA', 'Frankfurt', 'DE', 'EU', 50.0264, 8.54313),
     ('EGLL', 'LHR', 'London Heathrow', 'GB', 'EU', 51.4706, -0.461941);
+create view silver.airports as select * from silver.airports_history where dbt_valid_to is null;
 create table silver.airlines_history (
     airline_icao text, airline_name text, country_code text,
     country_source text default 'airline_countries',
@@ -57,13 +58,14 @@ for values from ({first}) to ({end})
 """
 FLIGHTS = """
 insert into bronze.raw_flights (
-    log_hour, observed_at, slice_id, kafka_offset, kafka_partition, lat_deg, lon_deg, is_on_ground,
-    flight_id, poll_id, tile_id, airline_icao, registration, type_code, origin_iata,
-    destination_iata, ground_speed_kt
+    log_hour, observed_at, slice_id, kafka_offset, kafka_partition, lat_deg, lon_deg, altitude_ft,
+    ground_speed_kt, is_on_ground, flight_id, poll_id, tile_id, icao24, callsign, airline_icao,
+    registration, type_code, origin_iata, destination_iata
 ) values (
-    %(log_hour)s, %(observed_at)s, %(slice_id)s, %(kafka_offset)s, 0, 1, 1, %(is_on_ground)s,
-    %(flight_id)s, 'p', 't', %(airline_icao)s, %(registration)s, %(type_code)s, %(origin_iata)s,
-    %(destination_iata)s, %(ground_speed_kt)s
+    %(log_hour)s, %(observed_at)s, %(slice_id)s, %(kafka_offset)s, 0, %(lat_deg)s, %(lon_deg)s,
+    %(altitude_ft)s, %(ground_speed_kt)s, %(is_on_ground)s, %(flight_id)s, %(poll_id)s, 't',
+    %(icao24)s, %(callsign)s, %(airline_icao)s, %(registration)s, %(type_code)s, %(origin_iata)s,
+    %(destination_iata)s
 )
 """
 POLLS = """
@@ -97,6 +99,12 @@ def hour_of(instant: datetime) -> datetime:
 def flight(flight_id: str, observed_at: datetime, **fields: Any) -> dict[str, Any]:
     """Return an observation of an airborne flight from Singapore to New York, as told otherwise."""
     usual = {
+        "poll_id": "p",
+        "lat_deg": 1.0,
+        "lon_deg": 1.0,
+        "altitude_ft": 35_000,
+        "icao24": None,
+        "callsign": None,
         "is_on_ground": False,
         "airline_icao": "SIA",
         "registration": "9V-SGA",

@@ -49,6 +49,13 @@ select
     heading_deg,
     is_on_ground,
 
+    -- what is odd about it
+    {{ is_null_island('lat_deg', 'lon_deg') }} as is_null_island,
+    {{ has_placeholder_code('lower(icao24)', 'callsign', 'type_code') }} as has_placeholder_code,
+    {{ has_altitude_on_ground('is_on_ground', 'altitude_ft') }} as has_altitude_on_ground,
+    {{ is_round_trip('origin_iata', 'destination_iata') }} as is_round_trip,
+    {{ has_foreign_callsign('callsign', 'airline_icao') }} as has_foreign_callsign,
+
     -- times
     observed_at,
 

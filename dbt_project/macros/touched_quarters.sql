@@ -1,0 +1,109 @@
+{#- Which quarter hours of event time the chain of `flights` builds again: those that a slice
+    brought since the last run, and in a run that builds hours again those of its hours. -#}
+
+{#- The quarter hour that an instant lies in. -#}
+{% macro quarter_of(instant) -%}
+    {{ hour_of(instant) }}
+    + interval '15' minute * floor(extract(minute from {{ instant }} at time zone 'UTC') / 15)
+{%- endmacro %}
+
+{#- Whether the hours of the run are built from bronze again. A landing run says no, as it brings
+    what is new; whoever builds an hour by hand means the hour. -#}
+{% macro is_rebuild() -%}
+    {{ return(var("rebuild", true)) }}
+{%- endmacro %}
+
+{#- Return the touched quarter hours as [{"from": …, "to": …}, …], half-open ranges of ISO texts in
+    order, read when the model is built. Each range ends a quarter after what it brings, as the next
+    observation of a flight is judged beside its predecessor; ranges that look at each other's
+    observations are one. Never an empty list, so that the model stays one query. The same all
+    through a run: slices are taken up to through_slice_id, and `flight_progress` moves on last. -#}
+{% macro touched_quarters() -%}
+    {%- set ranges = [] -%}
+    {%- if execute and requested_hours()["from"] != never() -%}
+        {%- set lookback = modules.datetime.timedelta(minutes=15) -%}
+        {%- for row in run_query(touched_quarters_query()).rows -%}
+            {%- if ranges and row["from_at"] <= ranges[-1]["to"] + lookback -%}
+                {%- do ranges[-1].update({"to": [ranges[-1]["to"], row["to_at"]] | max}) -%}
+            {%- else -%}
+                {%- do ranges.append({"from": row["from_at"], "to": row["to_at"]}) -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- set texts = [] -%}
+    {%- for range in ranges -%}
+        {%- do texts.append({"from": range["from"].isoformat(), "to": range["to"].isoformat()}) -%}
+    {%- endfor -%}
+    {{ return(texts or [{"from": never(), "to": never()}]) }}
+{%- endmacro %}
+
+{#- By the slices that are newer than the progress: a slice that is landed again is newer, too. The
+    progress is asked for by its name, as it depends on those that ask. -#}
+{% macro touched_quarters_query() -%}
+    {%- set progress = adapter.get_relation(this.database, this.schema, "flight_progress") -%}
+    select
+        {{ quarter_of('slice_event_hours.first_event_at') }} as from_at,
+        {{ quarter_of('slice_event_hours.last_event_at') }} + interval '30' minute as to_at
+    from {{ source('bronze', 'slice_event_hours') }} as slice_event_hours
+    inner join {{ source('bronze', 'landed_slices') }} as landed_slices
+        on slice_event_hours.slice_id = landed_slices.slice_id
+    where
+        landed_slices.topic = '{{ var("positions_topic") }}'
+        and slice_event_hours.slice_id <= {{ through_slice_id() }}
+        {% if progress %}
+            and slice_event_hours.slice_id
+            > (select coalesce(max(through_slice_id), 0) from {{ progress }})
+        {% endif %}
+    {% if is_rebuild() %}
+        {%- set hours = requested_hours() %}
+        union
+        select
+            {{ utc_instant(hours["from"]) }} as from_at,
+            {{ utc_instant(hours["to"]) }} + interval '15' minute as to_at
+    {% endif %}
+    order by from_at, to_at
+{%- endmacro %}
+
+{#- The instant lies in a touched quarter hour. -#}
+{% macro in_quarters(instant, ranges) -%}
+    (
+        {%- for range in ranges %}
+        ({{ instant }} >= {{ utc_instant(range["from"]) }}
+            and {{ instant }} < {{ utc_instant(range["to"]) }})
+        {{- " or" if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
+
+{#- Pre-hook of the tables whose rows are of a quarter hour, as delete_requested_hours. -#}
+{% macro delete_touched_quarters() -%}
+    {%- if is_incremental() -%}
+        lock table {{ this }} in share row exclusive mode;
+        delete from {{ this }} where {{ in_quarters("quarter_at", touched_quarters()) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Pre-hook of flight_sessions: a flight that was seen in a touched quarter hour and is in none any
+    more is gone. The others are replaced by their ids. -#}
+{% macro delete_vanished_flights() -%}
+    {%- if is_incremental() -%}
+        lock table {{ this }} in share row exclusive mode;
+        delete from {{ this }} as sessions
+        where {{ was_seen_in_quarters("sessions", touched_quarters()) }}
+            and not exists (
+                select 1 from {{ ref("flight_quarters") }} as quarters
+                where quarters.flight_id = sessions.flight_id
+            )
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The flight was seen from before to after some of the quarter hours. -#}
+{% macro was_seen_in_quarters(flight, ranges) -%}
+    (
+        {%- for range in ranges %}
+        ({{ flight }}.last_observed_at >= {{ utc_instant(range["from"]) }}
+            and {{ flight }}.first_observed_at < {{ utc_instant(range["to"]) }})
+        {{- " or" if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
