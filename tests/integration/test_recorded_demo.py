@@ -28,6 +28,7 @@ class Demo:
         self.home, self.env, self.rows = home, env, rows
         self.files = [str(file) for file in files]
         self.printed = self.call("demo", "--recorded", *self.files)
+        self.left_running = processes_of(home)
         makers = json.loads(
             self.call("sql", "select type_code, manufacturer from silver.aircraft_types", "--json")
         )
@@ -93,7 +94,7 @@ def expect_equal(demo: Demo, hour: str) -> None:
 
 
 def test_the_demo_leaves_no_process(of_2025: Demo):
-    assert processes_of(of_2025.home) == []
+    assert of_2025.left_running == []
 
 
 @pytest.mark.parametrize("hour", OF_2025)
