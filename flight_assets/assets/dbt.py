@@ -16,7 +16,7 @@ from dagster_dbt import (
     dbt_assets,
 )
 
-from flight_assets.assets import OWNERS, modelling
+from flight_assets.assets import OWNERS, REFERENCE_FRESHNESS, STREAM_FRESHNESS, modelling
 from flight_assets.partitions import hourly_utc
 from flight_assets.resources import PostgresResource
 from flight_assets.settings import PROJECT_ROOT
@@ -68,6 +68,16 @@ class Translator(DagsterDbtTranslator):
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         """Return who answers for the model."""
         return OWNERS
+
+    def get_asset_spec(
+        self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetSpec:
+        """Return the spec with the freshness of its layer: hourly models follow the stream."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        is_hourly = "hourly" in self.get_resource_props(manifest, unique_id)["tags"]
+        return spec.replace_attributes(
+            freshness_policy=STREAM_FRESHNESS if is_hourly else REFERENCE_FRESHNESS
+        )
 
 
 translator = Translator(settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from flight_assets.assets import OWNERS
+from flight_assets.assets import OWNERS, STREAM_FRESHNESS
 from flight_assets.core import observations, polls
 from flight_assets.errors import FlightAssetsError
 from flight_assets.partitions import FIRST_HOUR, hour_of, hourly_utc, hours_of_run
@@ -109,6 +109,7 @@ topics = [
     backfill_policy=dg.BackfillPolicy.single_run(),
     kinds={"kafka", "postgres"},
     owners=OWNERS,
+    freshness_policy=STREAM_FRESHNESS,
     pool="landing",
     # before the observations: then those of every landed poll are in what lands after it
     op_tags={"dagster/priority": "1"},
@@ -128,6 +129,7 @@ def raw_polls(
     backfill_policy=dg.BackfillPolicy.single_run(),
     kinds={"kafka", "postgres"},
     owners=OWNERS,
+    freshness_policy=STREAM_FRESHNESS,
     pool="landing",
 )
 def raw_flights(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from flight_assets.assets import OWNERS
+from flight_assets.assets import OWNERS, REFERENCE_FRESHNESS
 from flight_assets.core import references
 from flight_assets.core.references import CleanRows, RawAircraftType, RawAirline, RawAirport
 from flight_assets.errors import FlightAssetsError
@@ -189,6 +189,7 @@ def fresh(asset: str) -> dg.AssetCheckSpec:
     group_name="bronze",
     kinds={"python", "postgres"},
     owners=OWNERS,
+    freshness_policy=REFERENCE_FRESHNESS,
     check_specs=[fresh("raw_airports")],
 )
 def raw_airports(postgres: PostgresResource, feed: FeedResource) -> dg.MaterializeResult:
@@ -202,6 +203,7 @@ def raw_airports(postgres: PostgresResource, feed: FeedResource) -> dg.Materiali
     group_name="bronze",
     kinds={"python", "postgres"},
     owners=OWNERS,
+    freshness_policy=REFERENCE_FRESHNESS,
     check_specs=[fresh("raw_airlines")],
 )
 def raw_airlines(postgres: PostgresResource, feed: FeedResource) -> dg.MaterializeResult:
@@ -218,6 +220,7 @@ def raw_airlines(postgres: PostgresResource, feed: FeedResource) -> dg.Materiali
     group_name="bronze",
     kinds={"pandas", "postgres"},
     owners=OWNERS,
+    freshness_policy=REFERENCE_FRESHNESS,
     check_specs=[fresh("raw_aircraft_types")],
 )
 def raw_aircraft_types(postgres: PostgresResource) -> dg.MaterializeResult:

@@ -38,7 +38,7 @@ class RunResult:
 
 def build_references(instance: dg.DagsterInstance) -> RunResult:
     """Fetch the references and build their models."""
-    return _run(instance, "references_job", {})
+    return run_job(instance, "references_job", {})
 
 
 def land_and_answer(instance: dg.DagsterInstance) -> Iterator[RunResult]:
@@ -47,7 +47,7 @@ def land_and_answer(instance: dg.DagsterInstance) -> Iterator[RunResult]:
         sensor = defs.resolve_sensor_def(name)
         while requests := _requests(instance, sensor):
             for request in requests:
-                yield _run(instance, sensor.job_name, dict(request.tags))
+                yield run_job(instance, sensor.job_name, dict(request.tags))
 
 
 def _requests(instance: dg.DagsterInstance, sensor: dg.SensorDefinition) -> list[dg.RunRequest]:
@@ -57,7 +57,8 @@ def _requests(instance: dg.DagsterInstance, sensor: dg.SensorDefinition) -> list
     return list(sensor.evaluate_tick(context).run_requests or [])
 
 
-def _run(instance: dg.DagsterInstance, job: str, tags: dict[str, str]) -> RunResult:
+def run_job(instance: dg.DagsterInstance, job: str, tags: dict[str, str]) -> RunResult:
+    """Run a job over the hours that the tags name; raises ``FlightAssetsError`` where it fails."""
     began_at = monotonic()
     result = defs.resolve_job_def(job).execute_in_process(
         instance=instance, tags=tags, raise_on_error=False

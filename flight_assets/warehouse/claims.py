@@ -3,17 +3,34 @@
 Each looks at the hours from ``first`` to ``last``, both included, unless it says otherwise.
 """
 
+# Each slice of the hours beside its neighbours, by the key of the ledger: never all of the chain.
 BROKEN_CHAINS = """
-select topic, kafka_partition, start_offset, last_end
-from (
-    select topic, kafka_partition, start_offset, lag(end_offset) over (
-        partition by topic, topic_id, kafka_partition order by start_offset
-    ) as last_end
-    from bronze.landed_slices
-    where topic = %(topic)s
-) as chain
-where start_offset <> last_end
-order by topic, kafka_partition, start_offset
+select
+    slices.topic, slices.kafka_partition, slices.start_offset, slices.end_offset,
+    before.end_offset as last_end, after.start_offset as next_start
+from bronze.landed_slices as slices
+left join lateral (
+    select other.end_offset from bronze.landed_slices as other
+    where
+        other.topic = slices.topic and other.topic_id = slices.topic_id
+        and other.kafka_partition = slices.kafka_partition
+        and other.start_offset < slices.start_offset
+    order by other.start_offset desc
+    limit 1
+) as before on true
+left join lateral (
+    select other.start_offset from bronze.landed_slices as other
+    where
+        other.topic = slices.topic and other.topic_id = slices.topic_id
+        and other.kafka_partition = slices.kafka_partition
+        and other.start_offset > slices.start_offset
+    order by other.start_offset
+    limit 1
+) as after on true
+where
+    slices.topic = %(topic)s and slices.log_hour between %(first)s and %(last)s
+    and (before.end_offset <> slices.start_offset or after.start_offset <> slices.end_offset)
+order by slices.topic, slices.kafka_partition, slices.start_offset
 limit 10
 """
 
@@ -40,7 +57,8 @@ cross join lateral (
 ) as rejected
 where
     slices.topic = %(topic)s and kind = 'landed'
-    and (run_id = %(run_id)s or log_hour between %(first)s and %(last)s and not %(has_landed)s)
+    and slices.log_hour between %(first)s and %(last)s
+    and (run_id = %(run_id)s or not %(has_landed)s)
     and (slices.row_count <> table_rows or rejected_count <> table_rejected)
 order by slice_id
 limit 10
@@ -48,7 +66,10 @@ limit 10
 
 RUN_HAS_LANDED = """
 select exists (
-    select from bronze.landed_slices where run_id = %(run_id)s and topic = %(topic)s
+    select from bronze.landed_slices
+    where
+        run_id = %(run_id)s and topic = %(topic)s
+        and log_hour between %(first)s and %(last)s
 ) as has_landed
 """
 

@@ -11,6 +11,7 @@ import pytest
 
 from flight_assets.assets.dbt import manifest
 from flight_assets.assets.raw_flights import RAW_FLIGHTS, RAW_POLLS
+from flight_assets.checks import CHECKS
 from flight_assets.core.observations import Observation
 from flight_assets.core.polls import Poll
 from flight_assets.definitions import defs
@@ -98,6 +99,20 @@ def test_every_asset_has_a_description_and_an_owner():
         node = graph.get(key)
         assert node.description, key
         assert node.owners, key
+
+
+def test_every_materialisable_asset_has_a_freshness_policy():
+    graph = defs.resolve_asset_graph()
+    for key in graph.materializable_asset_keys:
+        assert graph.get(key).freshness_policy is not None, key
+
+
+def test_every_python_check_says_what_to_do_about_it():
+    for check in CHECKS:
+        for spec in check.check_specs:
+            assert "When it fails" in spec.description or "When it warns" in spec.description, (
+                spec.key
+            )
 
 
 @pytest.mark.parametrize(

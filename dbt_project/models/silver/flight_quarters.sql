@@ -58,7 +58,10 @@ pairs as (
             quartered.quarter_at = shared_addresses.quarter_at
             and quartered.poll_id = shared_addresses.poll_id
             and quartered.icao24 = shared_addresses.icao24
-    window flight as (partition by quartered.flight_id order by quartered.observed_at)
+    -- by quarter hour first, which is the same order: one sort serves what follows
+    window flight as (
+        partition by quartered.flight_id order by quartered.quarter_at, quartered.observed_at
+    )
 
 ),
 

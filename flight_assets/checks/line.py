@@ -59,14 +59,14 @@ def ledger_check(asset: str, topic: str) -> dg.AssetChecksDefinition:
     def ledger_is_contiguous(
         context: dg.AssetCheckExecutionContext, postgres: PostgresResource
     ) -> dg.AssetCheckResult:
-        run = {"topic": topic, "run_id": context.run.run_id}
+        hours = window(context, postgres)
+        run = {"topic": topic, "run_id": context.run.run_id, **hours}
         has_landed = query(postgres, claims.RUN_HAS_LANDED, **run)[0]["has_landed"]
-        broken = query(postgres, claims.BROKEN_CHAINS, topic=topic)
+        broken = query(postgres, claims.BROKEN_CHAINS, topic=topic, **hours)
         miscounted = query(
             postgres,
             claims.MISCOUNTED_SLICES.format(table=f"bronze.{asset}"),
             **run,
-            **window(context, postgres),
             has_landed=has_landed,
         )
         return dg.AssetCheckResult(
@@ -109,8 +109,8 @@ def few_messages_are_rejected(
     asset=["silver", "flight_states"],
     blocking=True,
     description=(
-        "Every position lies on earth. The message contract refuses others, so a failure means "
-        "that a model changed them: look at silver.flight_positions."
+        "Every position lies on earth. When it fails, a model has changed them, as the message "
+        "contract refuses others: look at silver.flight_positions."
     ),
 )
 def positions_lie_on_earth(
