@@ -17,6 +17,8 @@ from dagster_dbt import DbtProject
 from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
+from flight_assets.assets import lineage
+
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
 
@@ -43,8 +45,9 @@ def build(
     events: list[Mapping[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="dbt-") as target:
         result = invoke(project, arguments, Path(target), events)
+    columns = lineage.lineage_of(asked.manifest, compiled_models(result), runs_of(project))
     for event in events:
-        yield from DbtCoreCliEventMessage(
+        of_node = DbtCoreCliEventMessage(
             raw_event=dict(event), event_history_metadata={}
         ).to_default_asset_events(
             manifest=asked.manifest,
@@ -52,8 +55,21 @@ def build(
             context=context,
             project=project,
         )
+        unique_id = event["data"]["node_info"].get("unique_id")  # what is no node has none
+        yield from lineage.with_lineage(of_node, columns.get(unique_id, {}))
     if not result.success:
         raise dg.Failure(description=why(result), allow_retries=False)
+
+
+def compiled_models(result: "dbtRunnerResult") -> dict[str, str]:
+    """Return the SQL of the models that were built, by unique id."""
+    nodes = [each.node for each in result.result or [] if each.node.resource_type == "model"]
+    return {node.unique_id: node.compiled_code for node in nodes if node.compiled_code}
+
+
+def runs_of(project: DbtProject) -> Path:
+    """Return where what runs have worked out is kept for the next."""
+    return Path(project.project_dir) / project.target_path / "runs"
 
 
 def invoke(
@@ -67,7 +83,7 @@ def invoke(
         if "node_info" in event.data.DESCRIPTOR.fields_by_name:
             events.append(MessageToDict(event, preserving_proto_field_name=True))
 
-    parsed = Path(project.project_dir) / project.target_path / "runs" / PARTIAL_PARSE
+    parsed = runs_of(project) / PARTIAL_PARSE
     if parsed.exists():
         shutil.copy(parsed, target / PARTIAL_PARSE)
     where = [

@@ -178,6 +178,33 @@ def test_materialising_an_hour_again_gives_the_same_rows(
     assert slices_after[1] > slices_before[1], "a replay lands the slices under newer ids"
 
 
+def columns_behind(instance: dg.DagsterInstance, key: list[str], column: str) -> set[str]:
+    """Return the columns that a column is made of, as Dagster's catalogue has them."""
+    event = instance.get_latest_materialization_event(dg.AssetKey(key))
+    assert event is not None
+    assert event.asset_materialization is not None
+    lineage = event.asset_materialization.metadata["dagster/column_lineage"].value
+    return {
+        f"{dep.asset_key.to_user_string()}.{dep.column_name}"
+        for dep in lineage.deps_by_column[column]
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "column", "behind"),
+    [
+        (["gold", "top_airlines"], "subject", "gold/evidence.subject"),
+        (["gold", "evidence"], "subject", "silver/flight_states.airline_icao"),
+        (["silver", "flight_states"], "altitude_ft", "silver/flight_positions.altitude_ft"),
+        (["silver", "flight_positions"], "altitude_ft", "bronze/raw_flights.altitude_ft"),
+    ],
+)
+def test_a_column_leads_back_to_what_it_is_made_of(
+    answered: list[str], instance: dg.DagsterInstance, key: list[str], column: str, behind: str
+):
+    assert behind in columns_behind(instance, key, column)
+
+
 def test_a_stale_hour_is_asked_for_once(
     answered: list[str], settings: Settings, instance: dg.DagsterInstance
 ):

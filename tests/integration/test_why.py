@@ -73,7 +73,7 @@ def test_the_walk_ends_at_the_message_in_kafka(home: Path):
     offsets = OffsetRange(last["kafka_offset"], last["kafka_offset"] + 1)
     with Reader(servers, last["topic"]) as reader:
         [message] = [m for batch in reader.read(last["kafka_partition"], offsets) for m in batch]
-    observation = observations.decode(message.value)
+    observation = observations.decode(message.value())
     assert observation.flight_id == flight_id
     assert observation.observed_at == datetime.fromisoformat(last["observed_at"]).timestamp()
     # the state that was counted is from that message

@@ -1,0 +1,113 @@
+"""The checks that know the data, on a real Postgres: what they see, and what they let pass."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from flight_assets.assets.dbt import manifest
+from flight_assets.checks import usual
+from flight_assets.partitions import partition_key_of
+from flight_assets.resources import resources
+from flight_assets.warehouse import claims
+from flight_assets.warehouse.usual import COLUMNS
+
+from .modelled import EIGHT, Modelled, flight
+
+pytestmark = pytest.mark.integration
+
+DAY = timedelta(days=1)
+
+
+def judged(check: dg.AssetChecksDefinition) -> dg.AssetCheckResult:
+    """Call a check as a run over hour 8 would."""
+    tags = {"dagster/partition": partition_key_of(EIGHT)}
+    context: Any = SimpleNamespace(run=SimpleNamespace(run_id="by-hand", tags=tags))
+    with dg.build_resources({"postgres": resources()["postgres"]}) as opened:
+        function = check.op.compute_fn.decorated_fn  # type: ignore[attr-defined]
+        takes_context = "context" in function.__code__.co_varnames
+        return function(*([context] if takes_context else []), opened.postgres)  # type: ignore[no-any-return]
+
+
+def land_days(modelled: Modelled, days: int, *, today: int, before: int, **fields: Any) -> None:
+    """Build hour 8 of so many days before today with some flights, and of today with others."""
+    for number in range(-days, 1):
+        seen = EIGHT + number * DAY + timedelta(minutes=59)
+        count = before if number else today
+        told = {} if number else fields
+        modelled.land([flight(f"{number}-{n}", seen, **told) for n in range(count)])
+        modelled.land_poll(seen, seen + timedelta(seconds=20))
+        modelled.connection.execute(
+            "update bronze.raw_polls set observation_count = %s where started_at = %s",
+            [count, seen],
+        )
+        assert modelled.build(EIGHT + number * DAY).success
+
+
+def test_a_volume_a_jump_and_a_missing_column_are_seen(modelled: Modelled) -> None:
+    land_days(modelled, 3, today=11, before=24, registration=None)
+    assert not judged(usual.volumes_are_usual).passed
+    assert not judged(usual.airlines_do_not_jump).passed
+    columns = judged(usual.columns_are_as_complete_as_usual)
+    assert not columns.passed
+    assert list(columns.metadata["unusual"].value) == ["registration"]
+
+
+def test_a_usual_hour_passes(modelled: Modelled) -> None:
+    land_days(modelled, 3, today=23, before=24)
+    for check in (
+        usual.volumes_are_usual,
+        usual.airlines_do_not_jump,
+        usual.columns_are_as_complete_as_usual,
+    ):
+        assert judged(check).passed
+
+
+def test_a_cold_start_passes(modelled: Modelled) -> None:
+    land_days(modelled, 0, today=1, before=0)
+    assert judged(usual.volumes_are_usual).passed
+    assert judged(usual.airlines_do_not_jump).passed
+    assert judged(usual.columns_are_as_complete_as_usual).passed
+
+
+def test_a_table_that_leaves_its_contract_is_seen(modelled: Modelled) -> None:
+    checks = {spec.asset_key.path[-1]: check for check in usual.CHECKS[3:] for spec in check.specs}
+    assert judged(checks["raw_flights"]).passed
+    assert judged(checks["raw_polls"]).passed
+    modelled.connection.execute("alter table bronze.raw_flights rename callsign to call_sign")
+    modelled.connection.execute("alter table bronze.raw_flights alter squawk type integer using 1")
+    try:
+        broken = judged(checks["raw_flights"]).metadata["broken"].value
+    finally:
+        modelled.connection.execute("alter table bronze.raw_flights rename call_sign to callsign")
+        modelled.connection.execute("alter table bronze.raw_flights alter squawk type text")
+    assert broken == {"callsign": "missing", "squawk": "is integer, the contract says text"}
+
+
+def test_the_sources_of_dbt_have_the_columns_of_their_tables(modelled: Modelled) -> None:
+    import json
+
+    found: dict[str, set[str]] = {}
+    for relation, column, *_ in modelled.connection.execute(COLUMNS, {"schemas": ["bronze"]}):
+        found.setdefault(relation, set()).add(column)
+    for source in json.loads(manifest.read_text())["sources"].values():
+        name = f"{source['schema']}.{source['name']}"
+        assert set(source["columns"]) == found[name], name
+
+
+@pytest.mark.parametrize("start", [11, 9])
+def test_a_broken_chain_is_found_beside_its_hour(modelled: Modelled, start: int) -> None:
+    insert = (
+        "insert into bronze.landed_slices (topic, topic_id, kafka_partition, start_offset, "
+        "end_offset, log_hour) values ('t', 'i', 0, %s, %s, %s)"
+    )
+    modelled.connection.execute(insert, [0, 10, EIGHT - DAY])
+    asked = {"topic": "t", "first": EIGHT, "last": EIGHT}
+    modelled.connection.execute(insert, [10, 15, EIGHT])
+    assert modelled.connection.execute(claims.BROKEN_CHAINS, asked).fetchall() == []
+    modelled.connection.execute(
+        "update bronze.landed_slices set start_offset = %s where end_offset = 15", [start]
+    )
+    assert len(modelled.connection.execute(claims.BROKEN_CHAINS, asked).fetchall()) == 1
