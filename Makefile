@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev down test test-long test-unit check bench bench-modelling lock clean
+.PHONY: help install demo dev docs down test test-long test-unit check bench bench-modelling lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ demo: $(STAMP)  ## from nothing to answers, on a simulated sky
 
 dev: $(STAMP)  ## stack, simulator, poller and the Dagster UI, until Ctrl-C
 	$(BIN)/flight-assets dev
+
+docs: $(STAMP)  ## dbt's documentation of the warehouse, served until Ctrl-C
+	$(BIN)/flight-assets docs
 
 down: $(STAMP)  ## stop the local stack
 	$(BIN)/flight-assets down

@@ -1,5 +1,6 @@
 """The dbt project as assets: keys, groups and partitions. What a model says is in dbt_project."""
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC
@@ -20,6 +21,7 @@ from flight_assets.assets import OWNERS, REFERENCE_FRESHNESS, STREAM_FRESHNESS, 
 from flight_assets.partitions import hourly_utc
 from flight_assets.resources import PostgresResource
 from flight_assets.settings import PROJECT_ROOT
+from flight_assets.warehouse.comments import write_comments
 from kafka_sensors.sensors import is_landing_run
 
 dbt_project = DbtProject(
@@ -91,6 +93,12 @@ def newest_slice_id(postgres: PostgresResource) -> int:
         return int(row.fetchone()[0])
 
 
+def describe(postgres: PostgresResource) -> None:
+    """Comment the tables with what dbt says of them, where that is new."""
+    with postgres.connect() as connection:
+        write_comments(connection, json.loads(manifest.read_text()))
+
+
 def hourly_vars(context: dg.AssetExecutionContext, *, through_slice_id: int) -> dict[str, Any]:
     """Return what tells the hourly models which hours to build, and through which slice."""
     window = context.partition_time_window
@@ -120,6 +128,7 @@ def hourly_models(context: dg.AssetExecutionContext, postgres: PostgresResource)
     through_slice_id = newest_slice_id(postgres)
     dbt_vars = hourly_vars(context, through_slice_id=through_slice_id)
     yield from modelling.build(context, dbt_project, dbt_vars)
+    describe(postgres)
 
 
 @dbt_assets(
@@ -130,6 +139,9 @@ def hourly_models(context: dg.AssetExecutionContext, postgres: PostgresResource)
     dagster_dbt_translator=translator,
     pool="reference_models",
 )
-def reference_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
+def reference_models(
+    context: dg.AssetExecutionContext, postgres: PostgresResource
+) -> Iterator[Any]:
     """Build what has no hour: seeds, airports, airlines and aircraft types."""
     yield from modelling.build(context, dbt_project, {})
+    describe(postgres)
