@@ -1,8 +1,11 @@
 """`flight-assets docs`: dbt's documentation of the warehouse, generated and served."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOST = "127.0.0.1"
 
@@ -20,21 +23,31 @@ def docs(
     import os
 
     from flight_assets.commands.stack import say
-    from flight_assets.local import stack
-    from flight_assets.settings import PROJECT_ROOT, load_settings
+    from flight_assets.local.stack import up_postgres
+    from flight_assets.settings import load_settings
 
     settings = load_settings()
-    stack.up_postgres(settings, say=say)
-    os.environ.update(stack.endpoints(settings).environment())
-    generate()
-    target = PROJECT_ROOT / "dbt_project" / "target"
+    os.environ.update(environment_of(up_postgres(settings, say=say)))
+    # apart from the manifest that Dagster reads
+    target = settings.home / "docs"
+    generate(target)
     typer.echo(f"Documentation: {target / 'index.html'}")
     if serve:
         serve_files(str(target), port)
 
 
-def generate() -> None:
-    """Write dbt's catalogue and pages to its target folder.
+def environment_of(conninfo: str) -> dict[str, str]:
+    """Return the settings by which dbt finds the warehouse."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    names = {"dbname": "POSTGRES_DB"}
+    parts = conninfo_to_dict(conninfo)
+    wanted = ("host", "port", "user", "password", "dbname")
+    return {names.get(name, f"POSTGRES_{name.upper()}"): str(parts[name]) for name in wanted}
+
+
+def generate(target: "Path") -> None:
+    """Write dbt's catalogue and pages to a folder.
 
     Raises ``FlightAssetsError`` with dbt's own words where it fails.
     """
@@ -45,9 +58,11 @@ def generate() -> None:
 
     project = str(PROJECT_ROOT / "dbt_project")
     where = ["--project-dir", project, "--profiles-dir", project]
+    where += ["--target-path", str(target), "--log-path", str(target)]
     done = dbtRunner().invoke(["--quiet", "docs", "generate", *where])
     if not done.success:
-        raise FlightAssetsError(f"dbt cannot document the warehouse: {done.exception}")
+        why = done.exception or "its log says why"
+        raise FlightAssetsError(f"dbt cannot document the warehouse: {why} ({target / 'dbt.log'})")
 
 
 def serve_files(folder: str, port: int) -> None:

@@ -34,6 +34,7 @@ where
     namespaces.nspname = any(%(schemas)s)
     and classes.relkind in ('r', 'v', 'p', 'm')
     and not classes.relispartition
+order by 1, 3
 """
 KINDS = {"v": "view", "m": "materialized view"}
 
