@@ -7,6 +7,7 @@ for reading one file. What the columns mean is in dbt_project.
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,16 +36,18 @@ def lineage_of(
         found[unique_id] = sources_of(manifest, unique_id, compiled[unique_id])
     if missing:
         kept_in.mkdir(parents=True, exist_ok=True)
-        draft = kept.with_suffix(".draft")
+        draft = kept.with_suffix(f".{os.getpid()}")  # runs of models may end together
         draft.write_text(json.dumps({"state": state, "models": found}))
         draft.replace(kept)
     return found
 
 
 def project_state(manifest: Mapping[str, Any]) -> str:
-    """Return a digest that changes with the SQL of any model or macro of the project."""
+    """Return a digest that changes with the SQL or the columns of any model or macro."""
     project = manifest["metadata"]["project_name"]
-    texts = [node["checksum"]["checksum"] for _, node in sorted(manifest["nodes"].items())]
+    relations = sorted([*manifest["nodes"].items(), *manifest["sources"].items()])
+    texts = [json.dumps([unique_id, *node["columns"]]) for unique_id, node in relations]
+    texts += [node["checksum"]["checksum"] for _, node in sorted(manifest["nodes"].items())]
     texts += [
         macro["macro_sql"]
         for _, macro in sorted(manifest["macros"].items())

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 MIN_EARLIER_DAYS = 3
+MIN_EARLIER_HOURS = 3
 MIN_VOLUME_RATIO, MAX_VOLUME_RATIO = 0.7, 1.5  # weekends and seasons stay within
 MAX_SHARE_DROP = 0.10  # of the flights that usually give a value
 MIN_FLIGHTS_TO_JUMP = 20  # small counts come and go
@@ -41,7 +42,7 @@ def unusual_shares(
     >>> unusual_shares({"callsign": 0.79}, [{"callsign": 0.9}] * 3)
     {'callsign': 'given by 79.0 % of the flights, usually by 90.0 %'}
     """
-    if len(earlier) < MIN_EARLIER_DAYS:
+    if len(earlier) < MIN_EARLIER_HOURS:
         return {}
     found = {}
     for column, share in shares.items():

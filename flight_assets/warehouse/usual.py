@@ -52,27 +52,63 @@ group by flight_states.as_of_hour
 order by flight_states.as_of_hour
 """
 
+# Who is in the answer of an hour or of the day before it: an airline that vanished is in the
+# latter alone. Hours whose day before has no answer, or is of another source, are left out.
 JUMPS = """
+with
+
+hours as (
+
+    select today.as_of_hour, before.as_of_hour as day_before
+    from silver.as_of_hours as today
+    inner join silver.as_of_hours as before
+        on
+            today.source = before.source
+            and before.as_of_hour = today.as_of_hour - interval '24 hours'
+    where today.as_of_hour between %(first)s and %(last)s
+
+),
+
+named as (
+
+    select distinct hours.as_of_hour, hours.day_before, answer.subject
+    from hours
+    inner join gold.top_airlines as answer
+        on answer.as_of_hour = any(array[hours.as_of_hour, hours.day_before])
+
+),
+
+counted as (
+
+    select flight_states.as_of_hour, flight_states.airline_icao, count(*) as flight_count
+    from (select as_of_hour from hours union select day_before from hours) as seen
+    inner join silver.flight_states as flight_states
+        on seen.as_of_hour = flight_states.as_of_hour
+    where flight_states.is_active
+    group by flight_states.as_of_hour, flight_states.airline_icao
+
+)
+
 select
-    today.as_of_hour,
-    today.subject,
-    today.flight_count,
-    before.flight_count as flight_count_24h_before
-from gold.top_airlines as today
-inner join gold.top_airlines as before
-    on
-        today.subject = before.subject
-        and before.as_of_hour = today.as_of_hour - interval '24 hours'
-where today.as_of_hour between %(first)s and %(last)s
-order by today.as_of_hour, today.rank, today.subject
+    named.as_of_hour,
+    named.subject,
+    coalesce(today.flight_count, 0) as flight_count,
+    coalesce(before.flight_count, 0) as flight_count_24h_before
+from named
+left join counted as today
+    on named.as_of_hour = today.as_of_hour and named.subject = today.airline_icao
+left join counted as before
+    on named.day_before = before.as_of_hour and named.subject = before.airline_icao
+order by named.as_of_hour, named.subject
 """
 
+# Of the named tables alone: bronze has a partition for each day.
 COLUMNS = """
 select
-    table_schema || '.' || table_name as relation,
+    table_name,
     column_name,
     data_type,
     is_nullable = 'YES' as is_nullable
 from information_schema.columns
-where table_schema = any(%(schemas)s)
+where table_schema = 'bronze' and table_name = any(%(tables)s)
 """

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from flight_assets.assets.dbt import manifest
-from flight_assets.checks import usual
+from flight_assets.checks import contracts, usual
 from flight_assets.partitions import partition_key_of
 from flight_assets.resources import resources
 from flight_assets.warehouse import claims
@@ -55,6 +55,15 @@ def test_a_volume_a_jump_and_a_missing_column_are_seen(modelled: Modelled) -> No
     assert list(columns.metadata["unusual"].value) == ["registration"]
 
 
+def test_an_airline_that_vanished_from_the_answer_is_seen(modelled: Modelled) -> None:
+    land_days(modelled, 1, today=24, before=24, airline_icao="DLH")
+    result = judged(usual.airlines_do_not_jump)
+    assert sorted(result.metadata["jumps"].value.values()) == [
+        "0 flights, 24 the day before",
+        "24 flights, 0 the day before",
+    ]
+
+
 def test_a_usual_hour_passes(modelled: Modelled) -> None:
     land_days(modelled, 3, today=23, before=24)
     for check in (
@@ -67,34 +76,59 @@ def test_a_usual_hour_passes(modelled: Modelled) -> None:
 
 def test_a_cold_start_passes(modelled: Modelled) -> None:
     land_days(modelled, 0, today=1, before=0)
-    assert judged(usual.volumes_are_usual).passed
-    assert judged(usual.airlines_do_not_jump).passed
-    assert judged(usual.columns_are_as_complete_as_usual).passed
+    for check in usual.CHECKS:
+        result = judged(check)
+        assert result.passed
+        assert result.metadata["cold_start"].value, "a cold start says that it is one"
 
 
 def test_a_table_that_leaves_its_contract_is_seen(modelled: Modelled) -> None:
-    checks = {spec.asset_key.path[-1]: check for check in usual.CHECKS[3:] for spec in check.specs}
+    checks = {
+        spec.asset_key.path[-1]: check for check in contracts.CHECKS for spec in check.check_specs
+    }
     assert judged(checks["raw_flights"]).passed
     assert judged(checks["raw_polls"]).passed
     modelled.connection.execute("alter table bronze.raw_flights rename callsign to call_sign")
     modelled.connection.execute("alter table bronze.raw_flights alter squawk type integer using 1")
     try:
-        broken = judged(checks["raw_flights"]).metadata["broken"].value
+        found = judged(checks["raw_flights"]).metadata
     finally:
         modelled.connection.execute("alter table bronze.raw_flights rename call_sign to callsign")
         modelled.connection.execute("alter table bronze.raw_flights alter squawk type text")
-    assert broken == {"callsign": "missing", "squawk": "is integer, the contract says text"}
+    assert found["missing"].value == {"raw_flights": ["callsign"]}
+    assert found["broken"].value == {
+        "callsign": "missing",
+        "squawk": "is integer, the contract says text",
+    }
 
 
 def test_the_sources_of_dbt_have_the_columns_of_their_tables(modelled: Modelled) -> None:
     import json
 
+    sources = json.loads(manifest.read_text())["sources"].values()
     found: dict[str, set[str]] = {}
-    for relation, column, *_ in modelled.connection.execute(COLUMNS, {"schemas": ["bronze"]}):
-        found.setdefault(relation, set()).add(column)
-    for source in json.loads(manifest.read_text())["sources"].values():
-        name = f"{source['schema']}.{source['name']}"
-        assert set(source["columns"]) == found[name], name
+    asked = {"tables": [source["name"] for source in sources]}
+    for table, column, *_ in modelled.connection.execute(COLUMNS, asked):
+        found.setdefault(table, set()).add(column)
+    for source in sources:
+        assert set(source["columns"]) == found[source["name"]], source["name"]
+
+
+def test_references_without_a_column_that_dbt_reads_are_seen(modelled: Modelled) -> None:
+    checks = {
+        spec.asset_key.path[-1]: check for check in contracts.CHECKS for spec in check.check_specs
+    }
+    assert judged(checks["raw_airports"]).passed
+    assert judged(checks["raw_airlines"]).passed
+    modelled.connection.execute("alter table bronze.raw_aircraft_types rename type_code to code")
+    try:
+        result = judged(checks["raw_aircraft_types"])
+    finally:
+        modelled.connection.execute(
+            "alter table bronze.raw_aircraft_types rename code to type_code"
+        )
+    assert result.metadata["missing"].value == {"raw_aircraft_types": ["type_code"]}
+    assert not result.passed
 
 
 @pytest.mark.parametrize("start", [11, 9])
