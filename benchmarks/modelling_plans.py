@@ -160,10 +160,11 @@ def count(
 def hour_column(connection: psycopg.Connection[Any], table: str) -> str | None:
     """Return the column that says which hour a row of a model belongs to, if there is one."""
     named = connection.execute(
-        "select 1 from pg_attribute where attrelid = %s::regclass and attname = 'as_of_hour'",
+        "select attname from pg_attribute "
+        "where attrelid = %s::regclass and attname in ('as_of_hour', 'quarter_at')",
         [table],
     ).fetchone()
-    return None if named is None else "as_of_hour"
+    return None if named is None else str(named[0])
 
 
 def too_much(scans: Iterable[Scan], tables: Mapping[str, Growing]) -> list[Scan]:

@@ -35,6 +35,19 @@ countries as (
 
 ),
 
+timed as (
+
+    -- a subquery for each, as the index leads straight to its hour; a join would read all hours
+    select
+        *,
+        (
+            select max(as_of_hours.as_of_at) from as_of_hours
+            where as_of_hours.as_of_hour = answers.as_of_hour
+        ) as as_of_at
+    from answers
+
+),
+
 worded as (
 
     -- the parts that the sentences are made of
@@ -56,10 +69,8 @@ worded as (
             cast(abs(answers.value) as integer), ' more active flight',
             case when abs(answers.value) = 1 then '' else 's' end
         ) as more_flights,
-        concat(' as of ', {{ minute_text('as_of_hours.as_of_at') }}) as as_of
-    from answers
-    left join as_of_hours
-        on answers.as_of_hour = as_of_hours.as_of_hour
+        concat(' as of ', {{ minute_text('answers.as_of_at') }}) as as_of
+    from timed as answers
     left join countries
         on
             answers.scope = countries.country_code
