@@ -9,8 +9,23 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from flight_assets.assets.dbt import hourly_models, reference_models
 from flight_assets.assets.raw_flights import RAW_FLIGHTS, RAW_POLLS, raw_flights, raw_polls
 from flight_assets.assets.references import raw_aircraft_types, raw_airlines, raw_airports
-from flight_assets.core.repairs import Attempt, HourRange, contiguous_ranges, hours_due
-from flight_assets.partitions import FIRST_HOUR, hour_of, hourly_utc, hours_of_run, tags_for
+from flight_assets.core.repairs import (
+    LONGEST_DELAY,
+    MAX_HOURS_A_RUN,
+    Failure,
+    HourRange,
+    hours_due,
+    next_runs,
+)
+from flight_assets.partitions import (
+    FIRST_HOUR,
+    REPAIR_TAGS,
+    hour_of,
+    hourly_utc,
+    hours_of_run,
+    is_repair_run,
+    tags_for,
+)
 from flight_assets.resources import FeedResource, PostgresResource
 from kafka_sensors.sensors import build_landing_sensor
 
@@ -29,7 +44,8 @@ answer_hours_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(hourly_models),
     description="Builds silver and gold of hours again, from what has landed.",
     executor_def=dg.in_process_executor,
-    tags=RUN_TAGS,
+    # behind what lands: hundreds of late hours must not keep the present one waiting
+    tags={**RUN_TAGS, "dagster/priority": "-1"},
 )
 references_job = dg.define_asset_job(
     "references_job",
@@ -84,47 +100,54 @@ raw_flights_landing_sensor = build_landing_sensor(
 
 # Only hours that are partitions: a source's clock may be ahead, a capture too old.
 STALE_HOURS = """
-select as_of_hour from gold.stale_hours
+select stale_hours.as_of_hour, answered_hours.answered_at
+from gold.stale_hours
+left join gold.answered_hours using (as_of_hour)
 where as_of_hour between %(first)s and now()
 order by as_of_hour
-limit 240
 """
 GOLD_EXISTS = "select to_regclass('gold.stale_hours') is not null"
+ANSWERS = dg.AssetKey(["gold", "answered_hours"])
+# Long enough to count all failures that lengthen the delay: with an hour between them
+FAILURES_COUNT_FOR = 12 * LONGEST_DELAY
 
 
-def stale_hours(postgres: PostgresResource) -> list[datetime]:
-    """Return the hours whose answers no longer follow the ledger, oldest first."""
+def stale_hours(postgres: PostgresResource) -> dict[datetime, datetime | None]:
+    """Return the hours whose answers no longer follow the ledger, oldest first, and when each was
+    answered.
+    """
     with postgres.connect() as connection:
         exists = connection.execute(GOLD_EXISTS).fetchone()
         if not exists or not exists[0]:
-            return []
+            return {}
         first = {"first": hour_of(FIRST_HOUR)}
-        return [row[0] for row in connection.execute(STALE_HOURS, first)]
+        return dict(connection.execute(STALE_HOURS, first).fetchall())
 
 
-def hours_in_progress(instance: dg.DagsterInstance) -> list[HourRange]:
-    """Return the hours that queued or running runs will answer."""
+def in_progress(instance: dg.DagsterInstance) -> list[tuple[HourRange, bool]]:
+    """Return the hours that queued or running runs will answer, whoever asked for them, and
+    whether this sensor did.
+    """
     jobs = (land_and_answer_job.name, answer_hours_job.name)
-    runs = [
-        run
-        for job in jobs
-        for run in instance.get_runs(dg.RunsFilter(job_name=job, statuses=NOT_FINISHED_STATUSES))
+    return [
+        (hours, is_repair_run(run.tags))
+        for run in instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
+        if (run.job_name in jobs or ANSWERS in (run.asset_selection or ()))
+        and (hours := hours_of_run(run.tags)) is not None
     ]
-    return [hours for run in runs if (hours := hours_of_run(run.tags)) is not None]
 
 
-def finished_attempts(instance: dg.DagsterInstance) -> Iterator[Attempt]:
-    """Yield the latest finished runs that were to answer stale hours."""
-    finished = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-    job = dg.RunsFilter(job_name=answer_hours_job.name, statuses=finished)
-    for record in instance.get_run_records(job, limit=100):
+def failures(instance: dg.DagsterInstance, *, since: datetime) -> Iterator[Failure]:
+    """Yield the runs that were to answer stale hours, did not, and ended lately."""
+    ended = dg.RunsFilter(
+        job_name=answer_hours_job.name,
+        statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
+        updated_after=since,
+    )
+    for record in instance.get_run_records(ended):
         hours = hours_of_run(record.dagster_run.tags)
         if hours is not None and record.end_time is not None:
-            yield Attempt(
-                hours=hours,
-                ended_at=datetime.fromtimestamp(record.end_time, UTC),
-                is_success=record.dagster_run.is_success,
-            )
+            yield Failure(hours=hours, ended_at=datetime.fromtimestamp(record.end_time, UTC))
 
 
 @dg.sensor(
@@ -136,15 +159,17 @@ def stale_hours_sensor(
     context: dg.SensorEvaluationContext, postgres: PostgresResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Asks for the hours whose answers are older than what has landed, each once."""
+    # in this order: an hour of a run that ends in between is then not asked for again
+    busy = in_progress(context.instance)
     stale = stale_hours(postgres)
-    due = hours_due(
-        stale,
-        now=datetime.now(UTC),
-        in_progress=hours_in_progress(context.instance),
-        attempts=list(finished_attempts(context.instance)) if stale else [],
-    )
-    if not due:
+    now = datetime.now(UTC)
+    failed = list(failures(context.instance, since=now - FAILURES_COUNT_FOR)) if stale else []
+    due = hours_due(stale, now=now, in_progress=[hours for hours, _ in busy], failures=failed)
+    # a short queue: each hour asked for costs Dagster a second, and what is newer comes first
+    repairing = sum(hours.count for hours, is_repair in busy if is_repair)
+    runs = next_runs(due, room=MAX_HOURS_A_RUN - repairing)
+    if not runs:
         return dg.SkipReason(f"{len(stale)} stale hours, none of them due")
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(tags=tags_for(hours)) for hours in contiguous_ranges(due)]
+        run_requests=[dg.RunRequest(tags={**tags_for(hours), **REPAIR_TAGS}) for hours in runs]
     )

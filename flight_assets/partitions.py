@@ -45,3 +45,12 @@ def tags_for(hours: HourRange) -> dict[str, str]:
         ASSET_PARTITION_RANGE_START_TAG: partition_key_of(hours.first),
         ASSET_PARTITION_RANGE_END_TAG: partition_key_of(hours.last),
     }
+
+
+# Of a run that builds hours whose answers are older than what has landed, and nothing else.
+REPAIR_TAGS = {"flight_assets/repairs": "stale_hours"}
+
+
+def is_repair_run(tags: Mapping[str, str]) -> bool:
+    """Return whether the stale-hours sensor asked for a run."""
+    return REPAIR_TAGS.items() <= tags.items()

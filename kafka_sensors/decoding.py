@@ -17,6 +17,9 @@ from kafka_sensors.target import Target
 # A chunk of decoded records lives only until its rows are made: fewer objects at a time.
 CHUNK = 1_000
 HOUR_S = 3_600
+# Whoever looks at a window of event time that is at least as long as this finds an event in it
+# wherever a stretch overlaps it: so a stretch says exactly which windows a slice changes.
+MAX_GAP_S = 300
 # psycopg's binary form cuts larger numbers to the column's size without a word.
 INTEGER_BITS = {
     "int2": 16, "smallint": 16, "int4": 32, "int": 32, "integer": 32, "int8": 64, "bigint": 64,
@@ -63,7 +66,9 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class EventHour:
-    """One UTC hour of event time in a slice: from when to when, and how many rows."""
+    """A stretch of event time in a slice, within one UTC hour: its first and last event, and how
+    many rows. No two events that follow each other in it are further apart than ``MAX_GAP_S``.
+    """
 
     hour: datetime
     first_at: datetime
@@ -153,17 +158,25 @@ def out_of_range(value: int | None, limit: int) -> bool:
 
 
 def event_hours(event_times_s: Iterable[int]) -> list[EventHour]:
-    """Return the UTC hours that the event times lie in, oldest first.
+    """Return the stretches of event time, cut at UTC hours and at gaps, oldest first.
 
-    >>> [(e.hour.hour, e.row_count) for e in event_hours([3_600, 7_199, 7_200])]
-    [(1, 2), (2, 1)]
+    >>> [(e.hour.hour, e.row_count) for e in event_hours([3_600, 3_900, 4_201, 7_200])]
+    [(1, 2), (1, 1), (2, 1)]
     """
-    at = partial(datetime.fromtimestamp, tz=UTC)
     times = Counter(event_times_s)
-    hours: dict[int, list[int]] = {}
+    stretches: list[list[int]] = []
     for time_s in sorted(times):
-        hours.setdefault(time_s - time_s % HOUR_S, []).append(time_s)
+        last_s = stretches[-1][-1] if stretches else None
+        if last_s is None or time_s - last_s > MAX_GAP_S or time_s // HOUR_S > last_s // HOUR_S:
+            stretches.append([])
+        stretches[-1].append(time_s)
+    at = partial(datetime.fromtimestamp, tz=UTC)
     return [
-        EventHour(at(hour), at(seen[0]), at(seen[-1]), sum(times[time_s] for time_s in seen))
-        for hour, seen in hours.items()
+        EventHour(
+            at(seen[0] - seen[0] % HOUR_S),
+            at(seen[0]),
+            at(seen[-1]),
+            sum(times[time_s] for time_s in seen),
+        )
+        for seen in stretches
     ]

@@ -18,7 +18,7 @@ from dagster_dbt import (
 )
 
 from flight_assets.assets import OWNERS, REFERENCE_FRESHNESS, STREAM_FRESHNESS, modelling
-from flight_assets.partitions import hourly_utc
+from flight_assets.partitions import hourly_utc, is_repair_run
 from flight_assets.resources import PostgresResource
 from flight_assets.settings import PROJECT_ROOT
 from flight_assets.warehouse.comments import write_comments
@@ -107,8 +107,8 @@ def hourly_vars(context: dg.AssetExecutionContext, *, through_slice_id: int) -> 
         "to_hour": window.end.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "through_slice_id": through_slice_id,
         "run_id": context.run.run_id,
-        # what lands touches its quarter hours; who builds hours again means the whole of them
-        "rebuild": not is_landing_run(context.run.tags),
+        # flights follow the slices by themselves; a person who builds hours means the whole of them
+        "rebuild": not (is_landing_run(context.run.tags) or is_repair_run(context.run.tags)),
     }
 
 

@@ -1,6 +1,6 @@
 """Which stale hours to build again, and when: plain decisions over hours and past attempts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,14 +20,18 @@ class HourRange:
     def __contains__(self, hour: datetime) -> bool:
         return self.first <= hour <= self.last
 
+    @property
+    def count(self) -> int:
+        """How many hours it is."""
+        return (self.last - self.first) // HOUR + 1
+
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """One finished run over a range of hours."""
+class Failure:
+    """One run over a range of hours that ended without answering them."""
 
     hours: HourRange
     ended_at: datetime
-    is_success: bool
 
 
 def contiguous_ranges(
@@ -53,35 +57,58 @@ def contiguous_ranges(
     return ranges
 
 
-def retry_at(hour: datetime, attempts: Sequence[Attempt]) -> datetime | None:
+def retry_at(
+    hour: datetime, failures: Iterable[Failure], *, answered_at: datetime | None
+) -> datetime | None:
     """Return when an hour may be tried again: ``None`` for at once.
 
-    The delay doubles with every failure since the hour's last success, from 30 s to an hour.
+    The delay doubles with every failure since the hour was answered, from 30 s to an hour.
     """
-    of_hour = sorted(
-        (attempt for attempt in attempts if hour in attempt.hours), key=lambda a: a.ended_at
-    )
-    failures: list[Attempt] = []
-    for attempt in of_hour:
-        failures = [] if attempt.is_success else [*failures, attempt]
-    if not failures:
+    ends = [
+        failure.ended_at
+        for failure in failures
+        if hour in failure.hours and (answered_at is None or failure.ended_at > answered_at)
+    ]
+    if not ends:
         return None
-    delay = min(FIRST_DELAY * (1 << min(len(failures) - 1, 16)), LONGEST_DELAY)
-    return failures[-1].ended_at + delay
+    delay = min(FIRST_DELAY * (1 << min(len(ends) - 1, 16)), LONGEST_DELAY)
+    return max(ends) + delay
 
 
 def hours_due(
-    stale: Iterable[datetime],
+    stale: Mapping[datetime, datetime | None],
     *,
     now: datetime,
     in_progress: Sequence[HourRange],
-    attempts: Sequence[Attempt],
+    failures: Sequence[Failure],
 ) -> list[datetime]:
-    """Return the stale hours that no run is working on and whose delay is over."""
+    """Return the stale hours that no run is working on and whose delay is over.
+
+    ``stale`` says of each when it was answered last, ``None`` where it never was.
+    """
     due = []
-    for hour in stale:
-        at = retry_at(hour, attempts)
-        if any(hour in hours for hours in in_progress) or (at is not None and at > now):
+    for hour, answered_at in stale.items():
+        if any(hour in hours for hours in in_progress):
             continue
-        due.append(hour)
+        at = retry_at(hour, failures, answered_at=answered_at)
+        if at is None or at <= now:
+            due.append(hour)
     return due
+
+
+def next_runs(due: Iterable[datetime], *, room: int = MAX_HOURS_A_RUN) -> list[HourRange]:
+    """Return the runs to ask for now: newest first, as people look at them, of ``room`` hours.
+
+    What does not fit waits for the next time.
+
+    >>> h = [datetime(2025, 7, 20, hour) for hour in (8, 9, 13, 20)]
+    >>> [(r.first.hour, r.last.hour) for r in next_runs(h, room=3)]
+    [(20, 20), (13, 13)]
+    """
+    runs: list[HourRange] = []
+    for hours in reversed(contiguous_ranges(due)):
+        if hours.count > room:
+            break
+        runs.append(hours)
+        room -= hours.count
+    return runs

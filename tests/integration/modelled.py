@@ -6,7 +6,7 @@ version that counts on every day.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from psycopg import sql
 from flight_assets.core.observations import POSITIONS_TOPIC
 from flight_assets.core.polls import POLLS_TOPIC
 from flight_assets.settings import PROJECT_ROOT
+from kafka_sensors.decoding import event_hours
 
 EIGHT = datetime(2025, 7, 20, 8, tzinfo=UTC)
 NINE = EIGHT + timedelta(hours=1)
@@ -84,10 +85,9 @@ from bronze.landed_slices where topic = %(topic)s
 returning slice_id, start_offset
 """
 EVENT_HOURS = """
-insert into bronze.slice_event_hours
-select %(slice_id)s, date_trunc('hour', event_at, 'UTC'), min(event_at), max(event_at), count(*)
-from unnest(%(events)s::timestamptz[]) as event_at
-group by date_trunc('hour', event_at, 'UTC')
+insert into bronze.slice_event_hours values (
+    %(slice_id)s, %(hour)s, %(first_at)s, %(last_at)s, %(row_count)s
+)
 """
 
 
@@ -151,7 +151,8 @@ class Modelled:
             self.create_partition(table, hour)
         place = {"topic": topic, "rows": len(rows), "log_hour": hour}
         slice_id, offset = self.connection.execute(SLICE, place).fetchone() or (0, 0)
-        self.connection.execute(EVENT_HOURS, {"slice_id": slice_id, "events": events})
+        for stretch in event_hours([int(event.timestamp()) for event in events]):
+            self.connection.execute(EVENT_HOURS, asdict(stretch) | {"slice_id": slice_id})
         for number, row in enumerate(rows):
             origin = {"log_hour": hour, "slice_id": slice_id, "kafka_offset": offset + number}
             self.connection.execute(insert, row | origin)

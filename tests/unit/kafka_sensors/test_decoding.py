@@ -4,9 +4,11 @@ from operator import attrgetter
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kafka_sensors.batches import Batch
-from kafka_sensors.decoding import event_hours, prepare
+from kafka_sensors.decoding import MAX_GAP_S, event_hours, prepare
 from kafka_sensors.offsets import OffsetRange
 from kafka_sensors.target import Target
 
@@ -99,8 +101,26 @@ def test_a_decoder_that_is_broken_is_no_fault_of_the_message() -> None:
 
 
 def test_event_hours_are_cut_at_the_hour() -> None:
-    times = [EIGHT_S + 3600, EIGHT_S - 1, EIGHT_S + 3599, EIGHT_S, EIGHT_S]
+    times = [EIGHT_S + 3600, EIGHT_S - 1, EIGHT_S + 3599, *range(EIGHT_S, EIGHT_S + 3600, 300)]
+    assert [
+        (e.hour.hour, e.first_at.minute, e.last_at.minute, e.row_count)
+        for e in event_hours([*times, EIGHT_S])
+    ] == [(7, 59, 59, 1), (8, 0, 59, 14), (9, 0, 0, 1)]
+    assert event_hours([]) == []
+
+
+def test_event_hours_are_cut_at_gaps_of_more_than_five_minutes() -> None:
+    times = [EIGHT_S + 601, EIGHT_S, EIGHT_S + 300]
     assert [
         (e.hour.hour, e.first_at.minute, e.last_at.minute, e.row_count) for e in event_hours(times)
-    ] == [(7, 59, 59, 1), (8, 0, 59, 3), (9, 0, 0, 1)]
-    assert event_hours([]) == []
+    ] == [(8, 0, 5, 2), (8, 10, 10, 1)]
+
+
+@given(st.sets(st.integers(0, 7_200)), st.integers(0, 7_200))
+def test_a_window_that_overlaps_a_stretch_has_an_event_of_it(times: set[int], first: int) -> None:
+    last = first + MAX_GAP_S
+    overlaps = any(
+        e.first_at.timestamp() <= last and e.last_at.timestamp() >= first
+        for e in event_hours(times)
+    )
+    assert overlaps == any(first <= time_s <= last for time_s in times)
