@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev docs down test test-long test-unit check bench bench-modelling lock clean
+.PHONY: help install demo dev docs down test test-faults test-long test-unit check bench bench-modelling lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ down: $(STAMP)  ## stop the local stack
 
 test: $(STAMP)  ## all tests, on a real Postgres and a real Kafka
 	$(BIN)/python -m pytest tests
+
+test-faults: $(STAMP)  ## the fault suite: processes killed, servers stopped, feeds that lie
+	$(BIN)/python -m pytest tests/faults -m faults
 
 test-long: $(STAMP)  ## the long tests: three simulated days beside the oracle
 	$(BIN)/python -m pytest tests/long -m long
