@@ -1,3 +1,5 @@
+{{ config(meta={'dagster': {'ref': {'name': 'answered_hours'}}}) }}
+
 -- of the requested hours: one without a poll has no answer, one with a poll says it is answered
 with
 

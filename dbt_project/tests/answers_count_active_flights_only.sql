@@ -1,3 +1,5 @@
+{{ config(meta={'dagster': {'ref': {'name': 'answers'}}}) }}
+
 -- a question counts a flight once, in one scope and for one subject, so never more than are active
 -- and usable; that of outgoing and incoming flights counts it at two airports
 with

@@ -1,3 +1,5 @@
+{{ config(meta={'dagster': {'ref': {'name': 'answers'}}}) }}
+
 -- of the requested hours: each answer has its flights, and nobody with a better claim is missing
 with
 

@@ -18,6 +18,7 @@ from dagster_dbt import (
 )
 
 from flight_assets.assets import OWNERS, REFERENCE_FRESHNESS, STREAM_FRESHNESS, modelling
+from flight_assets.assets.guidance import describe_test
 from flight_assets.partitions import hourly_utc, is_repair_run
 from flight_assets.resources import PostgresResource
 from flight_assets.settings import PROJECT_ROOT
@@ -80,6 +81,22 @@ class Translator(DagsterDbtTranslator):
         return spec.replace_attributes(
             freshness_policy=STREAM_FRESHNESS if is_hourly else REFERENCE_FRESHNESS
         )
+
+    def get_asset_check_spec(
+        self,
+        asset_spec: dg.AssetSpec,
+        manifest: Mapping[str, Any],
+        unique_id: str,
+        project: DbtProject | None,
+    ) -> dg.AssetCheckSpec | None:
+        """Return the spec of a test with its claim and what to do when it does not hold."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        if spec is None:
+            return None
+        parents = [manifest["nodes"].get(parent) for parent in manifest["parent_map"][unique_id]]
+        [tested] = [node for node in parents if node and self.get_asset_key(node) == spec.asset_key]
+        described = describe_test(self.get_resource_props(manifest, unique_id), tested)
+        return spec._replace(description=described)
 
 
 translator = Translator(settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))

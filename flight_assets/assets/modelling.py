@@ -45,7 +45,8 @@ def build(
     events: list[Mapping[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="dbt-") as target:
         result = invoke(project, arguments, Path(target), events)
-    columns = lineage.lineage_of(asked.manifest, compiled_models(result), runs_of(project))
+    models, tests = compiled(result, "model"), compiled(result, "test")
+    columns = lineage.lineage_of(asked.manifest, models, runs_of(project))
     for event in events:
         of_node = DbtCoreCliEventMessage(
             raw_event=dict(event), event_history_metadata={}
@@ -56,15 +57,29 @@ def build(
             project=project,
         )
         unique_id = event["data"]["node_info"].get("unique_id")  # what is no node has none
+        of_node = with_query(of_node, tests.get(unique_id))
         yield from lineage.with_lineage(of_node, columns.get(unique_id, {}))
     if not result.success:
         raise dg.Failure(description=why(result), allow_retries=False)
 
 
-def compiled_models(result: "dbtRunnerResult") -> dict[str, str]:
-    """Return the SQL of the models that were built, by unique id."""
-    nodes = [each.node for each in result.result or [] if each.node.resource_type == "model"]
-    return {node.unique_id: node.compiled_code for node in nodes if node.compiled_code}
+def compiled(result: "dbtRunnerResult", resource_type: str) -> dict[str, str]:
+    """Return the SQL of the models, or of the tests, that were run, by unique id."""
+    nodes = [each.node for each in result.result or []]
+    return {
+        node.unique_id: node.compiled_code
+        for node in nodes
+        if node.resource_type == resource_type and node.compiled_code
+    }
+
+
+def with_query(events: Iterator[Any], query: str | None) -> Iterator[Any]:
+    """Yield a test's events, a failed check with the query that finds the rows that broke it."""
+    for event in events:
+        if isinstance(event, dg.AssetCheckResult) and not event.passed and query:
+            shown = dg.MetadataValue.md(f"```sql\n{query.strip()}\n```")
+            event = event._replace(metadata={**event.metadata, "query": shown})
+        yield event
 
 
 def runs_of(project: DbtProject) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from flight_assets.assets.dbt import manifest
+from flight_assets.assets.dbt import hourly_models, manifest
 from flight_assets.checks import contracts, usual
 from flight_assets.partitions import partition_key_of
 from flight_assets.resources import resources
@@ -145,3 +145,24 @@ def test_a_broken_chain_is_found_beside_its_hour(modelled: Modelled, start: int)
         "update bronze.landed_slices set start_offset = %s where end_offset = 15", [start]
     )
     assert len(modelled.connection.execute(claims.BROKEN_CHAINS, asked).fetchall()) == 1
+
+
+def test_a_claim_that_does_not_hold_keeps_what_follows_and_finds_its_rows(
+    modelled: Modelled,
+) -> None:
+    modelled.land([flight("a", EIGHT + timedelta(minutes=59))])
+    modelled.land_poll(EIGHT + timedelta(minutes=59), EIGHT - timedelta(minutes=10))
+    run = dg.materialize(
+        [hourly_models],
+        partition_key=partition_key_of(EIGHT),
+        resources=resources(),
+        raise_on_error=False,
+    )
+    assert not run.success
+    [failed] = [each for each in run.get_asset_check_evaluations() if not each.passed]
+    assert failed.check_name == "as_of_at_is_not_before_its_hour"
+    query = str(failed.metadata["query"].value).removeprefix("```sql").removesuffix("```")
+    rows = modelled.connection.execute(query.encode()).fetchall()
+    assert [row[0] for row in rows] == [EIGHT]
+    found = modelled.connection.execute("select to_regclass('gold.answered_hours')").fetchone()
+    assert found == (None,), "nothing that follows is built"

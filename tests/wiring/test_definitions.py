@@ -107,12 +107,18 @@ def test_every_materialisable_asset_has_a_freshness_policy():
         assert graph.get(key).freshness_policy is not None, key
 
 
-def test_every_python_check_says_what_to_do_about_it():
-    for check in CHECKS:
-        for spec in check.check_specs:
-            assert "When it fails" in spec.description or "When it warns" in spec.description, (
-                spec.key
-            )
+def test_every_check_says_what_to_do_about_it():
+    graph = defs.resolve_asset_graph()
+    keys = {spec.key for check in CHECKS for spec in check.check_specs}
+    assert keys < graph.asset_check_keys
+    for key in graph.asset_check_keys:
+        described = graph.get_check_spec(key).description
+        assert "When it fails" in described or "When it warns" in described, key
+
+
+def test_every_test_of_dbt_is_a_check():
+    tests = {n["name"] for n in dbt_manifest()["nodes"].values() if n["resource_type"] == "test"}
+    assert tests <= {key.name for key in defs.resolve_asset_graph().asset_check_keys}
 
 
 @pytest.mark.parametrize(
