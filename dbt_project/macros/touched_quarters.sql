@@ -75,6 +75,17 @@
     )
 {%- endmacro %}
 
+{#- The quarter hours before the ranges: those of the predecessors of their first observations. -#}
+{% macro before(ranges) -%}
+    {%- set quarters = [] -%}
+    {%- for range in ranges if range["from"] != never() -%}
+        {%- set first = modules.datetime.datetime.fromisoformat(range["from"]) -%}
+        {%- set quarter = first - modules.datetime.timedelta(minutes=15) -%}
+        {%- do quarters.append({"from": quarter.isoformat(), "to": range["from"]}) -%}
+    {%- endfor -%}
+    {{ return(quarters or [{"from": never(), "to": never()}]) }}
+{%- endmacro %}
+
 {#- Pre-hook of the tables whose rows are of a quarter hour, as delete_requested_hours. -#}
 {% macro delete_touched_quarters() -%}
     {%- if is_incremental() -%}

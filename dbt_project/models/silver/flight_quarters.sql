@@ -1,15 +1,38 @@
 {%- set ranges = touched_quarters() %}
+{%- set columns = [
+    "flight_id", "observed_at", "poll_id", "icao24", "callsign", "flight_number", "registration",
+    "type_code", "airline_icao", "origin_iata", "destination_iata", "lat_deg", "lon_deg",
+    "altitude_ft", "ground_speed_kt", "is_on_ground", "log_hour", "kafka_partition", "kafka_offset",
+] %}
+{#- what of them this table has by another name, of the last observation of a quarter hour #}
+{%- set last = {
+    "observed_at": "last_observed_at", "poll_id": "cast(null as text)",
+    "lat_deg": "last_lat_deg", "lon_deg": "last_lon_deg", "altitude_ft": "last_altitude_ft",
+    "ground_speed_kt": "last_ground_speed_kt", "is_on_ground": "last_is_on_ground",
+    "log_hour": "last_log_hour", "kafka_partition": "last_kafka_partition",
+    "kafka_offset": "last_kafka_offset",
+} %}
+{#- the others are counted from pairs here #}
+{%- set flags_of_a_row = quality_flags()[:5] %}
 
 with
 
 observations as (
 
     -- one branch for each range with its instants written out, as constants reach the index of
-    -- bronze; from 15 minutes before it, for the first observation's predecessor
+    -- bronze
     {% for range in ranges %}
-        select * from {{ ref('flight_positions') }}
+        select
+            {{ columns | join(", ") }},
+            {% for flag in flags_of_a_row -%}
+                {{ flag }},
+            {% endfor -%}
+            {{ quarter_of('observed_at') }} as quarter_at,
+            slice_id
+        from {{ ref('flight_positions') }}
         where
-            observed_at >= {{ utc_instant(range["from"]) }} - interval '15' minute
+            observed_at >= {{ utc_instant(range["from"]) }}
+            {{ "- interval '15' minute" if not is_incremental() }}
             and observed_at < {{ utc_instant(range["to"]) }}
         {{ "union all" if not loop.last }}
     {% endfor %}
@@ -18,10 +41,23 @@ observations as (
 
 quartered as (
 
-    select
-        *,
-        {{ quarter_of('observed_at') }} as quarter_at
-    from observations
+    select * from observations
+    {% if is_incremental() %}
+        union all
+        -- the predecessors of the first observations: the last ones of the quarter hour before,
+        -- which is not built again
+        select
+            {% for column in columns -%}
+                {{ last.get(column, column) }},
+            {% endfor -%}
+            {% for flag in flags_of_a_row -%}
+                false,
+            {% endfor -%}
+            quarter_at,
+            slice_id
+        from {{ this }}
+        where {{ in_quarters('quarter_at', before(ranges)) }}
+    {% endif %}
 
 ),
 
@@ -31,7 +67,7 @@ shared_addresses as (
         quarter_at,
         poll_id,
         icao24
-    from quartered
+    from observations
     where icao24 is not null
     group by quarter_at, poll_id, icao24
     having min(flight_id) <> max(flight_id)
@@ -136,6 +172,10 @@ select
     {{ of_row('altitude_ft', 'observed_at = newest_observed_at') }} as last_altitude_ft,
     max(case when observed_at = newest_observed_at then cast(is_on_ground as integer) end)
     = 1 as last_is_on_ground,
+    {{ of_row('ground_speed_kt', 'observed_at = newest_observed_at') }} as last_ground_speed_kt,
+    {{ of_row('log_hour', 'observed_at = newest_observed_at') }} as last_log_hour,
+    {{ of_row('kafka_partition', 'observed_at = newest_observed_at') }} as last_kafka_partition,
+    {{ of_row('kafka_offset', 'observed_at = newest_observed_at') }} as last_kafka_offset,
     {{ of_row('callsign', 'observed_at = newest_observed_at') }} as callsign,
     {{ of_row('flight_number', 'observed_at = newest_observed_at') }} as flight_number,
     {{ of_row('registration', 'observed_at = newest_observed_at') }} as registration,
