@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev docs down test test-faults test-long test-unit check bench bench-modelling lock clean
+.PHONY: help install demo dev docs down test test-faults test-long test-unit lint check bench bench-modelling lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,14 +43,15 @@ test-long: $(STAMP)  ## the long tests: three simulated days beside the oracle
 test-unit: $(STAMP)  ## the tests that need no service
 	$(BIN)/python -m pytest tests/unit tests/wiring
 
-check: $(STAMP)  ## ruff, mypy, import-linter, sqlfluff, dbt parse, unit tests
+lint: $(STAMP)  ## ruff, mypy, import-linter, sqlfluff, dbt parse
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
 	$(BIN)/dbt parse --quiet --project-dir dbt_project --profiles-dir dbt_project
-	$(BIN)/python -m pytest tests/unit tests/wiring
+
+check: lint test-unit  ## lint and the tests that need no service
 
 bench: $(STAMP)  ## measure landing beside its baselines, and what an hour's answers cost
 	$(BIN)/python -m benchmarks.landing

@@ -34,6 +34,7 @@ SEEDS = PROJECT_ROOT / "dbt_project" / "seeds"
 HOUR = timedelta(hours=1)
 HOURS = 24
 FIRST = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 26 * HOUR
+ONE_OF = 4  # of the world's aircraft: three days of all of them take half an hour
 POLLS_AT = (timedelta(minutes=20), timedelta(minutes=50))
 ANSWERS = """
 select
@@ -89,7 +90,7 @@ def day(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("FEED_SOURCE", "simulated")
         monkeypatch.setenv("FEED_REQUESTS_PER_MINUTE", "1000")
-        world = SimulatedWorld(request.param)
+        world = SimulatedWorld(request.param, one_of=ONE_OF)
         with SimulatorServer(world) as server:
             monkeypatch.setenv("FEED_BASE_URL", server.base_url)
             rows, instants = poll_the_day(world)

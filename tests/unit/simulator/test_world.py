@@ -191,3 +191,14 @@ def test_the_truth_has_what_the_rows_show(world: SimulatedWorld) -> None:
         assert row[SLOTS.index("latitude")] == pytest.approx(flight.lat_deg, abs=1e-4)
         assert row[SLOTS.index("origin_airport_iata")] in ("", flight.origin_iata)
         assert row[SLOTS.index("time")] == flight.observed_at
+
+
+def test_a_thinner_world_has_a_part_of_every_kind_of_aircraft(world: SimulatedWorld) -> None:
+    whole = world.truth(INSTANTS_S[0])
+    thin = SimulatedWorld(world.seed, one_of=4).truth(INSTANTS_S[0])
+    assert len(thin) / len(whole) == pytest.approx(0.25, abs=0.02)
+    for is_airliner in (True, False):
+        of_kind = [flight for flight in thin if flight.is_airliner == is_airliner]
+        assert of_kind
+    assert len({flight.flight_id for flight in thin}) == len(thin)
+    assert {f.airline_icao for f in whole} - {f.airline_icao for f in thin} == set()
