@@ -1,7 +1,8 @@
-"""The three ways into ``bronze.raw_flights`` that ``benchmarks.landing`` compares."""
+"""The ways into ``bronze.raw_flights`` that ``benchmarks.landing`` compares."""
 
 import resource
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,11 @@ from psycopg import sql
 
 from flight_assets.assets.raw_flights import RAW_FLIGHTS
 from kafka_sensors.client import Reader
-from kafka_sensors.landing import land_waiting
+from kafka_sensors.decoding import Row
+from kafka_sensors.landing import Limits, land_waiting
+from kafka_sensors.messages import Message
 from kafka_sensors.offsets import OffsetRange
+from kafka_sensors.tables import LANDING_COLUMNS
 
 HOUR = datetime(2025, 7, 20, 8, tzinfo=UTC)
 BLOCK = 2**20
@@ -70,8 +74,11 @@ def save_rows(conninfo: str, path: Path) -> None:
             file.write(block)
 
 
-def copy_prepared_rows(conninfo: str, path: Path) -> float:
-    """Copy a file of rows into the table in one transaction; return rows/s."""
+def copy_raw_bytes(conninfo: str, path: Path) -> float:
+    """Copy a file of binary rows as it is, in one transaction; return rows/s.
+
+    The most that Postgres takes: nothing is read from a broker, decoded or encoded.
+    """
     begin = time.perf_counter()
     with psycopg.connect(conninfo) as connection, path.open("rb") as file:
         cursor = connection.cursor()
@@ -82,26 +89,79 @@ def copy_prepared_rows(conninfo: str, path: Path) -> float:
         return cursor.rowcount / (time.perf_counter() - begin)
 
 
-def insert_each(bootstrap_servers: str, conninfo: str, topic: str, count: int) -> float:
-    """Decode and INSERT the first messages one by one, each committed; return rows/s."""
+def insert_statement() -> sql.Composed:
+    """Return the INSERT of one row, as parameters."""
     columns = ["log_hour", "slice_id", "kafka_partition", "kafka_offset", *RAW_FLIGHTS.columns]
-    insert = sql.SQL("insert into bronze.raw_flights ({}) values ({})").format(
+    return sql.SQL("insert into bronze.raw_flights ({}) values ({})").format(
         sql.SQL(", ").join(map(sql.Identifier, columns)),
         sql.SQL(", ").join([sql.Placeholder()] * len(columns)),
     )
+
+
+def messages(reader: Reader, count: int) -> Iterator[tuple[int, Message]]:
+    """Yield the first messages of the topic, partition after partition, with their partition."""
+    yielded = 0
+    for partition in reader.partitions():
+        end = min(reader.watermarks(partition).high, count - yielded)
+        for chunk in reader.read(partition, OffsetRange(0, end)):
+            for message in chunk:
+                yielded += 1
+                yield partition, message
+
+
+def row_of(partition: int, message: Message) -> Row:
+    """Return a message as the row that it lands as, its instant a datetime."""
+    row = list(RAW_FLIGHTS.row(RAW_FLIGHTS.decode(message.value() or b"")))
+    row[TIMESTAMP_AT] = datetime.fromtimestamp(row[TIMESTAMP_AT], UTC)
+    return (HOUR, 0, partition, message.offset(), *row)
+
+
+def prepared_rows(bootstrap_servers: str, topic: str, count: int) -> list[Row]:
+    """Return the rows of the first messages."""
+    with Reader(bootstrap_servers, topic) as reader:
+        return [row_of(partition, message) for partition, message in messages(reader, count)]
+
+
+def copy_each(conninfo: str, rows: Sequence[Row]) -> float:
+    """Copy rows that are ready in this process, one transaction, by psycopg alone; return rows/s.
+
+    What any landing in Python pays that does not decode: each value becomes its binary form.
+    """
+    columns = {**LANDING_COLUMNS, "log_hour": "timestamptz", **RAW_FLIGHTS.columns}
+    copy = sql.SQL("copy bronze.raw_flights ({}) from stdin (format binary)").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    begin = time.perf_counter()
+    with psycopg.connect(conninfo) as connection:
+        with connection.cursor().copy(copy) as copying:
+            copying.set_types(list(columns.values()))
+            for row in rows:
+                copying.write_row(row)
+        connection.commit()
+    return len(rows) / (time.perf_counter() - begin)
+
+
+def execute_many(conninfo: str, rows: Sequence[Row]) -> float:
+    """INSERT rows that are ready, by ``executemany`` in batches of a slice each; return rows/s.
+
+    psycopg sends a batch in pipeline mode, without waiting for each row.
+    """
+    begin = time.perf_counter()
+    with psycopg.connect(conninfo) as connection, connection.cursor() as cursor:
+        for start in range(0, len(rows), Limits().messages):
+            cursor.executemany(insert_statement(), rows[start : start + Limits().messages])
+            connection.commit()
+    return len(rows) / (time.perf_counter() - begin)
+
+
+def insert_each(bootstrap_servers: str, conninfo: str, topic: str, count: int) -> float:
+    """Decode and INSERT the first messages one by one, each committed; return rows/s."""
     inserted, begin = 0, time.perf_counter()
     with (
         Reader(bootstrap_servers, topic) as reader,
         psycopg.connect(conninfo, autocommit=True) as connection,
     ):
-        for partition in reader.partitions():
-            end = reader.watermarks(partition).high
-            for chunk in reader.read(partition, OffsetRange(0, end)):
-                for message in chunk[: count - inserted]:
-                    row = list(RAW_FLIGHTS.row(RAW_FLIGHTS.decode(message.value() or b"")))
-                    row[TIMESTAMP_AT] = datetime.fromtimestamp(row[TIMESTAMP_AT], UTC)
-                    connection.execute(insert, [HOUR, 0, partition, message.offset(), *row])
-                    inserted += 1
-                if inserted >= count:
-                    return inserted / (time.perf_counter() - begin)
+        for partition, message in messages(reader, count):
+            connection.execute(insert_statement(), row_of(partition, message))
+            inserted += 1
     return inserted / (time.perf_counter() - begin)
