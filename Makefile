@@ -53,8 +53,9 @@ lint: $(STAMP)  ## ruff, mypy, import-linter, sqlfluff, dbt parse
 
 check: lint test-unit  ## lint and the tests that need no service
 
-bench: $(STAMP)  ## measure landing beside its baselines, a tick, and what an hour's answers cost
+bench: $(STAMP)  ## measure a poll, landing beside its baselines, a tick, and what an hour's answers cost
 	$(BIN)/python -m benchmarks.landing
+	$(BIN)/python -m benchmarks.polling
 	$(BIN)/python -m benchmarks.tick
 	$(BIN)/python -m benchmarks.modelling
 

@@ -11,15 +11,10 @@ opens one connection to Postgres and asks ``select 1``, the least that a tick co
 import argparse
 import json
 import logging
-import os
 import statistics
-import tempfile
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -29,11 +24,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.line import own_line
 from flight_assets.core.observations import POSITIONS_TOPIC
 from flight_assets.core.polls import POLLS_TOPIC
-from flight_assets.local import stack
 from flight_assets.local.endpoints import Endpoints
-from flight_assets.settings import PROJECT_ROOT, Settings
+from flight_assets.settings import PROJECT_ROOT
 from flight_assets.warehouse.connection import connect
 from kafka_sensors.client import Reader
 
@@ -55,21 +50,6 @@ select count(*) from pg_stat_activity
 where backend_type = 'client backend' and pid <> pg_backend_pid()
 """
 console = Console()
-
-
-@contextmanager
-def own_line() -> Iterator[Endpoints]:
-    """Start a stack of its own, with this process's environment pointing at it; stop it after."""
-    with tempfile.TemporaryDirectory(prefix="flight-assets-benchmark-") as home:
-        Path(home).chmod(0o755)
-        own = {"flight_assets_home": Path(home), "postgres_host": None}
-        settings = Settings().model_copy(update={**own, "kafka_bootstrap_servers": None})
-        try:
-            found = stack.up(settings, say=console.print)
-            os.environ |= found.environment()
-            yield found
-        finally:
-            stack.down(settings)
 
 
 def fill_topics(servers: str, *, rows: int) -> None:
