@@ -22,6 +22,7 @@ from flight_assets.assets.guidance import describe_test
 from flight_assets.partitions import hourly_utc, is_repair_run
 from flight_assets.resources import PostgresResource
 from flight_assets.settings import PROJECT_ROOT
+from flight_assets.sources import newest_change
 from flight_assets.warehouse.comments import write_comments
 from kafka_sensors.sensors import is_landing_run
 
@@ -38,14 +39,7 @@ def parse_if_stale(project: DbtProject) -> Path:
 
     Parsing needs no server. A lock lets processes that start together parse once.
     """
-    sources = [
-        path
-        for folder in ("models", "macros", "seeds", "snapshots", "tests")
-        for path in (project.project_dir / folder).rglob("*")
-    ]
-    newest = max(
-        path.stat().st_mtime for path in [project.project_dir / "dbt_project.yml", *sources]
-    )
+    newest = newest_change([project.project_dir])
     lock = project.project_dir / "target" / ".parse.lock"
     lock.parent.mkdir(exist_ok=True)
     with lock.open("w") as held:

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_contex
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from flight_assets.assets import lineage
+from flight_assets.sources import newest_change
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
@@ -98,20 +100,50 @@ def invoke(
         if "node_info" in event.data.DESCRIPTOR.fields_by_name:
             events.append(MessageToDict(event, preserving_proto_field_name=True))
 
-    parsed = runs_of(project) / PARTIAL_PARSE
-    if parsed.exists():
-        shutil.copy(parsed, target / PARTIAL_PARSE)
-    where = [
-        # nobody reads its files: what happened comes as events, and the target goes with the run
+    found = parsed(project)
+    if not found.success:
+        return found
+    running = dbtRunner(manifest=found.result, callbacks=[keep])
+    return running.invoke([*arguments, *places(project, target)])
+
+
+def parsed(project: DbtProject) -> "dbtRunnerResult":
+    """Return the parsed project, kept in this process for as long as its files stay as they are.
+
+    Of another Postgres it is another one: the manifest names the database.
+    """
+    servers = tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith("POSTGRES_")))
+    return _parsed(project, newest_change([Path(project.project_dir)]), servers)
+
+
+@lru_cache(maxsize=1)
+def _parsed(
+    project: DbtProject, changed_at: float, servers: tuple[tuple[str, str], ...]
+) -> "dbtRunnerResult":
+    """Parse the project, by what the last process has kept of it."""
+    from dbt.cli.main import dbtRunner
+
+    kept = runs_of(project) / PARTIAL_PARSE
+    with tempfile.TemporaryDirectory(prefix="dbt-") as folder:
+        target = Path(folder)
+        if kept.exists():
+            shutil.copy(kept, target / PARTIAL_PARSE)
+        found = dbtRunner().invoke(["--quiet", "parse", *places(project, target)])
+        if found.success:
+            keep_parsed(target / PARTIAL_PARSE, kept)
+    return found
+
+
+def places(project: DbtProject, target: Path) -> list[str]:
+    """Return the options that say where dbt reads and writes.
+
+    Nobody reads its files: what happened comes as events, and the target goes with the run.
+    """
+    return [
         *("--no-write-json", "--log-level-file", "none"),
         *("--project-dir", str(project.project_dir), "--profiles-dir", str(project.profiles_dir)),
         *("--target-path", str(target), "--log-path", str(target)),
     ]
-    found = dbtRunner().invoke(["--quiet", "parse", *where])
-    if not found.success:
-        return found
-    keep_parsed(target / PARTIAL_PARSE, parsed)
-    return dbtRunner(manifest=found.result, callbacks=[keep]).invoke([*arguments, *where])
 
 
 def keep_parsed(new: Path, kept: Path) -> None:
