@@ -1,0 +1,89 @@
+"""The table of docs/reliability.md, made of what the fault tests say of themselves.
+
+``python -m tests.faults.table`` writes it anew. A test's docstring says its fault, what is promised
+then, and how that is seen; how often a run tries it is the number of its cases.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+FAULTS = Path(__file__).parent
+ROOT = FAULTS.parents[1]
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- made by python -m tests.faults.table -->", "<!-- end of what is made -->"
+PARTS = ("Fault", "Promise", "Seen")
+HEAD = "| where | fault | promise | seen | test | cases a run |\n|---|---|---|---|---|---|"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one test says of itself; parts that it does not say are missing."""
+
+    module: str
+    name: str
+    title: str
+    parts: dict[str, str]
+
+
+def told_by_tests() -> Iterator[Told]:
+    """Yield what each fault test says, module after module, in the order of the file."""
+    for path in sorted(FAULTS.glob("test_*.py")):
+        tree = ast.parse(path.read_text())
+        module_says = (ast.get_docstring(tree) or "").split("\n\n")[0]
+        title = " ".join(re.split(r"[:.]", module_says)[0].split())
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                yield Told(path.name, node.name, title, parts_of(ast.get_docstring(node) or ""))
+
+
+def parts_of(docstring: str) -> dict[str, str]:
+    """Return the parts of a docstring that begin with their name and a colon.
+
+    >>> parts_of("A title.\\n\\nFault: one\\n    line.\\nPromise: two\\nSeen: three")
+    {'Fault': 'one line.', 'Promise': 'two', 'Seen': 'three'}
+    """
+    pieces = re.split(rf"^({'|'.join(PARTS)}):", docstring, flags=re.MULTILINE)[1:]
+    return {
+        name: " ".join(text.split()) for name, text in zip(pieces[::2], pieces[1::2], strict=True)
+    }
+
+
+def cases() -> Counter[str]:
+    """Return how many cases each test has in a run, by module and name."""
+    command = [sys.executable, "-m", "pytest", str(FAULTS), "-m", "faults", "--collect-only", "-q"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    ids = [line for line in done.stdout.splitlines() if "::test_" in line]
+    if not ids:
+        raise SystemExit(f"pytest finds no fault test:\n{done.stdout}{done.stderr}")
+    return Counter(Path(test.split("[")[0]).name for test in ids)
+
+
+def table(counts: Counter[str]) -> str:
+    """Return the table; raises ``SystemExit`` for a test that does not say all three parts."""
+    rows = []
+    for told in told_by_tests():
+        missing = [part for part in PARTS if part not in told.parts]
+        if missing:
+            raise SystemExit(f"{told.module}::{told.name} does not say {', '.join(missing)}")
+        said = [told.parts[part].replace("|", "\\|") for part in PARTS]
+        place = f"[{told.name}](../tests/faults/{told.module})"
+        count = counts[f"{told.module}::{told.name}"]
+        rows.append(f"| {' | '.join([told.title, *said, place, str(count)])} |")
+    return "\n".join([HEAD, *rows])
+
+
+def page_with(made: str) -> str:
+    """Return the page with the table in its place."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{made}\n\n{END}{after}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_with(table(cases())))
