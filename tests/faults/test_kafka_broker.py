@@ -52,13 +52,12 @@ def test_a_landing_goes_on_when_the_broker_is_back(
     assert assert_landed_whole(topic.target, topic.bootstrap, topic.database) == COUNT
 
 
-@each_ending
 def test_a_broker_that_stays_away_ends_the_run_and_the_next_one_goes_on(
-    broker: Cluster, topic: Topic, end: Callable[[Cluster], None]
+    broker: Cluster, topic: Topic
 ) -> None:
     """
-    Fault: the only broker is stopped, or killed with SIGKILL, while a run reads; it stays away for
-        longer than the run waits.
+    Fault: the only broker is stopped while a run reads, and stays away for longer than the run
+        waits.
     Promise: the run fails and names the brokers; the slices before stay, the next run continues.
     Seen: ``KafkaUnavailableError`` with the address; after the broker's start a second run ends
         well, and each offset is one row.
@@ -66,20 +65,47 @@ def test_a_broker_that_stays_away_ends_the_run_and_the_next_one_goes_on(
     topic.send_readings(COUNT, at=EIGHT)
     slices: list[SliceReport] = []
 
-    def end_at_third(landed: SliceReport) -> None:
+    def stop_at_third(landed: SliceReport) -> None:
         slices.append(landed)
         if len(slices) == 3:
-            end(broker)
+            broker.stop()
 
     topic.timeout_s = 2
     with pytest.raises(KafkaUnavailableError, match=broker.bootstrap):
-        topic.land(limits=SMALL, on_slice=end_at_third)
+        topic.land(limits=SMALL, on_slice=stop_at_third)
     broker.start()
     landed = sum(stop - start for _, start, stop in topic.ledger())
     assert 0 < landed == sum(each.row_count for each in slices) < COUNT
     topic.timeout_s = PATIENT_S
     topic.land()
     assert assert_landed_whole(topic.target, topic.bootstrap, topic.database) == COUNT
+
+
+def test_a_broker_that_goes_as_a_run_ends_holds_it_no_longer_than_any_answer(
+    broker: Cluster, topic: Topic, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Fault: the only broker is killed with SIGKILL when a run has committed its last slice and has
+        yet to tell Kafka's own tools how far it came.
+    Promise: the run does not hang; it fails and names the brokers, not a topic that is missing. All
+        that landed stays, and the next run lands nothing twice.
+    Seen: the group's offsets are given up with a warning, then ``KafkaUnavailableError``; after the
+        broker's start a run lands nothing, and each offset is one row.
+    """
+    topic.send_readings(1_000, at=EIGHT)
+
+    def kill_at_last(landed: SliceReport) -> None:
+        if landed.offsets.end == 1_000:
+            broker.kill()
+
+    topic.timeout_s = 3
+    with pytest.raises(KafkaUnavailableError, match=broker.bootstrap):
+        topic.land(limits=SMALL, on_slice=kill_at_last)
+    assert "the group's offsets stay behind: no answer" in caplog.text
+    broker.start()
+    topic.timeout_s = PATIENT_S
+    assert topic.land() == []
+    assert assert_landed_whole(topic.target, topic.bootstrap, topic.database) == 1_000
 
 
 @each_ending
