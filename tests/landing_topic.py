@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
@@ -12,7 +12,7 @@ import psycopg
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from kafka_sensors.client import Reader
+from kafka_sensors.client import TIMEOUT_S, Reader
 from kafka_sensors.landing import LandedHour, Target, land_waiting
 from kafka_sensors.offsets import HOUR
 from kafka_sensors.replay import replay_hours
@@ -69,8 +69,9 @@ class Topic:
     def __init__(self, bootstrap: str, database: str, *, partitions: int = 1) -> None:
         self.bootstrap = bootstrap
         self.database = database
+        self.timeout_s = TIMEOUT_S  # without an answer from the brokers
         self.name = f"readings.{uuid.uuid4().hex[:8]}"
-        self.admin = AdminClient({"bootstrap.servers": bootstrap})
+        self.admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
         self.create(partitions)
         self.target = target_of(self.name)
         with psycopg.connect(database) as connection:
@@ -82,8 +83,16 @@ class Topic:
     def delete(self) -> None:
         self.admin.delete_topics([self.name])[self.name].result()
 
-    def send(self, *values: bytes | None, at: datetime, partition: int = 0, **more: Any) -> None:
-        producer = Producer({"bootstrap.servers": self.bootstrap})
+    def send(
+        self,
+        *values: bytes | None,
+        at: datetime,
+        partition: int = 0,
+        options: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
+        """Send messages; ``options`` are the producer's, ``more`` goes with each message."""
+        producer = Producer({"bootstrap.servers": self.bootstrap, **(options or {})})
         timestamp = seconds(at) * 1000
         for value in values:
             producer.produce(self.name, value, partition=partition, timestamp=timestamp, **more)
@@ -99,8 +108,11 @@ class Topic:
         self.admin.delete_records([where])[TopicPartition(self.name, 0)].result()
 
     def run(self, action: Callable[..., Any], **arguments: Any) -> Any:
-        with Reader(self.bootstrap, self.name) as reader, psycopg.connect(self.database) as c:
-            return action(self.target, reader, c, **arguments)
+        with (
+            Reader(self.bootstrap, self.name, timeout_s=self.timeout_s) as reader,
+            psycopg.connect(self.database) as connection,
+        ):
+            return action(self.target, reader, connection, **arguments)
 
     def land(self, first: datetime = EIGHT, last: datetime = NINE, **more: Any) -> list[LandedHour]:
         asked = {"first_hour": first, "last_hour": last, "now": NOW, "run_id": "run", **more}

@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TypedDict
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -19,6 +20,17 @@ log = logging.getLogger(__name__)
 POSITIONS_CONTRACT = f"{POSITIONS_TOPIC}/{observations.CONTRACT_VERSION}"
 POLLS_CONTRACT = f"{POLLS_TOPIC}/{polls.CONTRACT_VERSION}"
 ACKNOWLEDGE_WITHIN_S = 60.0
+
+ACKNOWLEDGED = "acknowledged"
+NO_ANSWER = ""
+# the time was over: in the client's own reckoning, or because what still waited was given up
+UNANSWERED = {KafkaError._MSG_TIMED_OUT, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
+TOO_LARGE = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE).str()
+
+LOOK_AT_THE_BROKERS = (
+    "see that the brokers are up: of a replicated topic as many as its min.insync.replicas"
+)
+LOOK_AT_THE_LARGEST = "raise the topic's max.message.bytes, or look at the poll's largest rows"
 
 
 class MessageFields(TypedDict):
@@ -38,6 +50,7 @@ class PollProducer:
     ) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._acknowledge_within_s = acknowledge_within_s
+        self._heard: deque[str] = deque(maxlen=1)  # what the brokers' absence last sounded like
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap_servers,
@@ -48,7 +61,8 @@ class PollProducer:
                 # the partition that Java's producers choose for the same key
                 "partitioner": "murmur2_random",
                 "delivery.timeout.ms": int(acknowledge_within_s * 1000),
-                "error_cb": lambda error: log.info("Kafka at %s: %s", bootstrap_servers, error),
+                # not a method: the producer would hold itself, and stay
+                "error_cb": partial(_hear, bootstrap_servers, self._heard),
                 "log_level": 0,
             }
         )
@@ -61,6 +75,7 @@ class PollProducer:
         so that nobody takes the sweep for whole. Polled again, the sky lands again.
         """
         poll = sweep.poll
+        self._heard.clear()
         self._deliver(POSITIONS_TOPIC, (_position_message(r, poll) for r in _records(sweep)), poll)
         self._deliver(POLLS_TOPIC, [_poll_message(poll)], poll)
 
@@ -68,7 +83,7 @@ class PollProducer:
         outcomes: Counter[str] = Counter()
 
         def on_delivery(error: KafkaError | None, _: Message) -> None:
-            outcomes["" if error is None else error.str()] += 1
+            outcomes[_outcome(error)] += 1
 
         give_up_at = time.monotonic() + self._acknowledge_within_s
         sent_count = 0
@@ -76,17 +91,26 @@ class PollProducer:
             self._send(topic, message, on_delivery, give_up_at)
             sent_count += 1
         self._producer.flush(max(0.0, give_up_at - time.monotonic()))
-        if outcomes[""] == sent_count:
+        if outcomes[ACKNOWLEDGED] == sent_count:
             return
         # what still waits must not arrive later, behind the back of the error
         self._producer.purge()
         self._producer.flush(1)
-        reasons = "; ".join(f"{reason}: {count}" for reason, count in outcomes.items() if reason)
         raise FlightAssetsError(
-            f"poll {poll.poll_id}: {outcomes['']} of {sent_count} messages to {topic} at "
-            f"{self._bootstrap_servers} acknowledged within {self._acknowledge_within_s:.0f} s "
-            f"({reasons or 'no reason given'}); see that the brokers are up"
+            f"poll {poll.poll_id}: {outcomes.pop(ACKNOWLEDGED, 0)} of {sent_count} messages to "
+            f"{topic} at {self._bootstrap_servers} acknowledged; {self._why_not(outcomes)}"
         )
+
+    def _why_not(self, outcomes: Counter[str]) -> str:
+        """Return what became of the other messages, what was heard meanwhile, and what to do."""
+        reasons = [
+            f"{reason or f'no answer within {self._acknowledge_within_s:.0f} s'}: {count}"
+            for reason, count in outcomes.items()
+        ]
+        heard = [f"last heard: {error}" for error in self._heard]
+        is_too_large = TOO_LARGE in outcomes
+        advice = LOOK_AT_THE_LARGEST if is_too_large else LOOK_AT_THE_BROKERS
+        return f"{'; '.join(reasons + heard) or 'no reason given'}; {advice}"
 
     def _send(
         self,
@@ -113,6 +137,18 @@ class PollProducer:
             else:
                 self._producer.poll(0)
                 return
+
+
+def _hear(bootstrap_servers: str, heard: deque[str], error: KafkaError) -> None:
+    heard.append(error.str())
+    log.info("Kafka at %s: %s", bootstrap_servers, error)
+
+
+def _outcome(error: KafkaError | None) -> str:
+    """Return what became of a message, in the client's words."""
+    if error is None:
+        return ACKNOWLEDGED
+    return NO_ANSWER if error.code() in UNANSWERED else str(error.str())
 
 
 def _records(sweep: Sweep) -> Iterable[Observation | RefusedRow]:
