@@ -105,7 +105,9 @@ def log_of(bootstrap: str, topic: str) -> dict[Place, Sent]:
             position = 0
             while position < end:
                 event = reader.poll(TIMEOUT_S)
-                assert event, f"{topic}/{partition}: nothing from {position} on for {TIMEOUT_S} s"
+                assert event is not None, (
+                    f"{topic}/{partition}: nothing from {position} on for {TIMEOUT_S} s"
+                )
                 fault = event.error()
                 assert fault is None or fault.code() == KafkaError._PARTITION_EOF, fault
                 if fault is None:
