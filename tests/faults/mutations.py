@@ -15,6 +15,7 @@ from flight_assets.core.polls import Poll
 
 TEXTS = ("A320", "EI-DEE", "DUB", "N/A", " ", "x" * 64, "Ł\N{AIRPLANE}", "\\", '"', "a\tb")
 DEEP = 20_000
+SHARE_OF_MORE = 0.3  # of the changed messages, that are changed again
 
 # What may stand in a field instead of what belongs there, as it stands in the message.
 ODD_NUMBERS = (
@@ -103,11 +104,9 @@ def fuzzed(
     """Yield so many messages, of which a share was changed, once or a few times."""
     for _ in range(count):
         message: bytes | None = good(random)
-        while message and random.random() < share:
-            message = random.choice(MUTATIONS)(random, message)
-            share_of_more = 0.3
-            if random.random() > share_of_more:
-                break
+        more = share
+        while message and random.random() < more:
+            message, more = random.choice(MUTATIONS)(random, message), SHARE_OF_MORE
         yield message
 
 

@@ -7,7 +7,7 @@ from itertools import groupby
 import pytest
 
 from tests.faults.lives import Life, Publisher, workers
-from tests.faults.proofs import assert_landed_once, assert_ledger_counts_rows
+from tests.faults.proofs import assert_landed_once, assert_ledger_counts_rows, select
 from tests.landing_topic import Topic
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
@@ -30,6 +30,21 @@ def ends_of(lives: Sequence[Life]) -> list[list[str]]:
     for life in lives:
         assert life.hear("died") == ["died", "0"], life.said
     return ends
+
+
+def said_moved(life: Life) -> int:
+    """Return how often a run found that the ledger was no longer where it had left it."""
+    return sum("beginning again behind it" in " ".join(line) for line in life.said)
+
+
+def turns_between(topic: Topic, run_ids: Sequence[str]) -> int:
+    """Return how often a slice of these runs follows a slice of another one of them."""
+    order = select(
+        topic.database,
+        "select run_id from bronze.landed_slices where run_id = any(%s) order by slice_id",
+        [list(run_ids)],
+    )
+    return len(list(groupby(order))) - 1
 
 
 def assert_nothing_lost_or_doubled(topic: Topic, publisher: Publisher) -> None:
@@ -57,16 +72,8 @@ def test_two_runs_at_once_over_the_same_hours_land_every_message_once(topic: Top
             lives = [each.start(name) for each, name in zip(both, names, strict=True)]
             assert ends_of(lives) == [["done"], ["done"]]
             assert_nothing_lost_or_doubled(topic, publisher)
-            found_moved += sum(
-                "beginning again behind it" in " ".join(line)
-                for life in lives
-                for line in life.said
-            )
-            order = topic.select(
-                "select run_id from bronze.landed_slices "
-                f"where run_id = any('{{{','.join(names)}}}') order by slice_id"
-            )
-            turns += len(list(groupby(order))) - 1
+            found_moved += sum(said_moved(life) for life in lives)
+            turns += turns_between(topic, names)
     assert turns > ROUNDS  # a run after the other would change once a round
     assert found_moved > 0
 

@@ -3,29 +3,19 @@ with its bytes, and its neighbours land."""
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from random import Random
-from typing import Any
 
-import psycopg
 import pytest
-from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from flight_assets.assets.raw_flights import RAW_FLIGHTS, RAW_POLLS
-from kafka_sensors.client import Reader
-from kafka_sensors.landing import Target, land_waiting
+from kafka_sensors.landing import Target
 from tests.faults.judge import OBSERVATION, POLL, Takes, judge
 from tests.faults.mutations import DEEP, fields_of, fuzzed, good_observation, good_poll, joined
-from tests.faults.proofs import (
-    Sent,
-    assert_landed_once,
-    assert_ledger_counts_rows,
-    log_of,
-    select,
-)
-from tests.landing_topic import EIGHT, NINE, NOW, seconds
+from tests.faults.proofs import Sent, log_of
+from tests.faults.streams import LARGEST_MESSAGE, Stream
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
@@ -34,86 +24,7 @@ OBSERVATIONS, POLLS = 80_000, 20_000
 BAD_SHARE = 0.8
 PARTITIONS = 3
 MEGABYTES_10 = 10 * 2**20
-LARGEST_MESSAGE = 12 * 2**20
 KEYS = (None, b"", b"3a3e4634", b"\xff\x00")
-
-
-@dataclass(frozen=True)
-class Stream:
-    """A topic of its own, with the real target of a real one."""
-
-    bootstrap: str
-    database: str
-    target: Target
-
-    def send(self, messages: Sequence[Sent], *, partitions: int = 1) -> None:
-        """Publish messages; all are acknowledged when this returns."""
-        producer = Producer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "message.max.bytes": LARGEST_MESSAGE,
-                "linger.ms": 20,
-                "enable.idempotence": True,
-            }
-        )
-        at_ms = seconds(EIGHT) * 1000
-        for number, sent in enumerate(messages):
-            while True:
-                try:
-                    producer.produce(
-                        self.target.topic,
-                        sent.value,
-                        sent.key,
-                        partition=number % partitions,
-                        timestamp=at_ms,
-                    )
-                    break
-                except BufferError:
-                    producer.poll(0.1)
-        assert producer.flush(60) == 0
-
-    def land(self) -> None:
-        """Land all that waits."""
-        with (
-            Reader(self.bootstrap, self.target.topic) as reader,
-            psycopg.connect(self.database) as connection,
-        ):
-            land_waiting(
-                self.target,
-                reader,
-                connection,
-                first_hour=EIGHT,
-                last_hour=NINE,
-                now=NOW,
-                run_id="run",
-            )
-
-    def assert_landed_once(self) -> None:
-        """Assert what holds after every fault."""
-        table, topic = self.target.table, self.target.topic
-        assert_landed_once(self.database, self.bootstrap, topic, table)
-        assert_ledger_counts_rows(self.database, topic, table)
-
-    def rows(self) -> dict[tuple[int, int], dict[str, Any]]:
-        """Return the rows that landed, by place."""
-        columns = list(self.target.columns)
-        found = select(
-            self.database,
-            f"select kafka_partition, kafka_offset, {', '.join(columns)} from {self.target.table}",
-        )
-        return {(part, at): dict(zip(columns, row, strict=True)) for part, at, *row in found}
-
-    def reasons(self) -> dict[int, str]:
-        """Return why messages of the first partition were rejected, by offset."""
-        found = select(
-            self.database,
-            "select kafka_offset, reason from bronze.rejected_messages "
-            "where topic = %s and kafka_partition = 0",
-            [self.target.topic],
-        )
-        return dict(found)
-
-
 Streams = Callable[..., Stream]
 
 
@@ -125,7 +36,7 @@ def streams(kafka_bootstrap: str, database: str) -> Iterator[Streams]:
 
     def make(target: Target, *, partitions: int = 1, **config: str) -> Stream:
         name = f"{target.topic}.{uuid.uuid4().hex[:8]}"
-        config = {name.replace("_", "."): value for name, value in config.items()}
+        config = {each.replace("_", "."): value for each, value in config.items()}
         admin.create_topics([NewTopic(name, partitions, 1, config=config)])[name].result()
         topics.append(name)
         return Stream(kafka_bootstrap, database, replace(target, topic=name))
