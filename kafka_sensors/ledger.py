@@ -75,6 +75,7 @@ DELETE = """
 delete from {schema}.landed_slices
 where topic = %(topic)s and topic_id = %(topic_id)s and kafka_partition = %(partition)s
 and start_offset = %(start)s and end_offset = %(end)s and kind = 'landed'
+returning slice_id
 """
 
 LANDED_BY_RUNS = """
@@ -223,9 +224,13 @@ class Ledger:
             )
         return slice_id
 
-    def remove(self, landed: LandedSlice) -> bool:
-        """Delete the row of exactly this range, with its event hours; tell whether it was there."""
-        cursor = self.connection.execute(
+    def remove(self, landed: LandedSlice) -> int | None:
+        """Delete the row of exactly this range, with its event hours; return its slice id.
+
+        Not always that of ``landed``: another replay may have replaced the slice since it was
+        read. ``None`` where the range is no longer there. Only under the lock.
+        """
+        row = self.connection.execute(
             self._query(DELETE),
             {
                 "topic": self.topic,
@@ -234,8 +239,8 @@ class Ledger:
                 "start": landed.offsets.start,
                 "end": landed.offsets.end,
             },
-        )
-        return cursor.rowcount == 1
+        ).fetchone()
+        return int(row[0]) if row else None
 
     def _query(self, text: LiteralString) -> sql.Composed:
         return sql.SQL(text).format(schema=sql.Identifier(self.schema))

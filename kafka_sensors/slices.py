@@ -83,7 +83,9 @@ class Landing:
         self.ensure_day(batch.log_hour)
         with self.connection.transaction():
             self.ledger.lock()
-            if not self.ledger.remove(old):
+            # the rows to delete are those of the ledger now: another replay may have been here
+            replaced_id = self.ledger.remove(old)
+            if replaced_id is None:
                 raise LedgerMovedError(
                     f"{self.target.topic}/{old.partition}: {old.offsets} left the ledger while it "
                     "was replayed; nothing of it was changed. Materialise the hour again"
@@ -91,7 +93,7 @@ class Landing:
             delete_slice(
                 self.connection,
                 self.target,
-                slice_id=old.slice_id,
+                slice_id=replaced_id,
                 log_hour=batch.log_hour,
                 partition=batch.partition,
                 offsets=batch.offsets,

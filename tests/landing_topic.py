@@ -119,8 +119,8 @@ class Topic:
         landed: list[LandedHour] = self.run(land_waiting, **asked)
         return landed
 
-    def replay(self, hour: datetime) -> list[LandedHour]:
-        asked = {"first_hour": hour, "last_hour": hour, "now": NOW, "run_id": "again"}
+    def replay(self, hour: datetime, **more: Any) -> list[LandedHour]:
+        asked = {"first_hour": hour, "last_hour": hour, "now": NOW, "run_id": "again", **more}
         landed: list[LandedHour] = self.run(replay_hours, **asked)
         return landed
 

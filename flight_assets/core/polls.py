@@ -34,6 +34,11 @@ class Poll(msgspec.Struct, frozen=True, kw_only=True):
     saturated_tile_ids: list[Text]  # tiles that stayed at the cap
     failed_tile_ids: list[Text]  # tiles that gave no usable answer
 
+    def __post_init__(self) -> None:
+        # an hour is answered for the end of its last poll: one that lies before would move it
+        if self.ended_at < self.started_at:
+            raise ValueError(f"the poll ends at {self.ended_at}, before it starts")
+
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Poll)

@@ -198,7 +198,8 @@ def _records(answers: Iterable[TileAnswer], poll_id: str) -> Iterable[Observatio
 def _span(source: str, answers: Answers, began_at: float, ended_at: float) -> tuple[int, int]:
     """Return when the poll began and ended, Unix seconds on the clock of the source."""
     if source == "live":
-        return int(began_at), int(ended_at)
+        # a clock that is set back during the sweep must not end the poll before its beginning
+        return int(began_at), max(int(began_at), int(ended_at))
     instants = [a.answered_at for a in (*answers.leaves, *answers.split) if a.answered_at]
     if not instants:
         raise FeedError(f"the {source} source tells no time; its answers need a Date header")

@@ -11,7 +11,7 @@ from kafka_sensors.errors import (
     TopicRecreatedError,
 )
 from kafka_sensors.holes import acknowledge
-from kafka_sensors.landing import Limits
+from kafka_sensors.landing import Limits, SliceReport
 from kafka_sensors.offsets import LAST_OFFSET, OffsetRange
 from tests.landing_topic import EIGHT, NINE, NOW, Topic
 
@@ -44,6 +44,21 @@ def test_a_replay_gives_the_same_rows_under_newer_slices(topic: Topic) -> None:
         "select count(*) from bronze.readings as r join bronze.landed_slices as s "
         "using (slice_id) where r.kafka_offset >= s.start_offset and r.kafka_offset < s.end_offset"
     ) == [(2510,)]
+    assert topic.select("select count(*) from bronze.rejected_messages") == [(1,)]
+
+
+def test_a_replay_within_a_replay_of_the_same_hour_doubles_nothing(topic: Topic) -> None:
+    topic.send_readings(2500, at=EIGHT)
+    topic.send(b"bad", at=EIGHT)
+    topic.land(limits=Limits(messages=1000))
+    rows, ledger = topic.row_hash(), topic.ledger()
+
+    def again(landed: SliceReport) -> None:  # the slices that follow are no longer those read
+        if landed.offsets.start == 0:
+            topic.replay(EIGHT)
+
+    topic.replay(EIGHT, on_slice=again)
+    assert (topic.row_hash(), topic.ledger()) == (rows, ledger)
     assert topic.select("select count(*) from bronze.rejected_messages") == [(1,)]
 
 

@@ -29,3 +29,11 @@ def test_a_negative_count_is_rejected_by_name() -> None:
     message = msgspec.json.decode(encode(POLL))
     with pytest.raises(msgspec.ValidationError, match=r"\$\.request_count"):
         decode(msgspec.json.encode(message | {"request_count": -1}))
+
+
+def test_a_poll_that_ends_before_it_starts_is_rejected() -> None:
+    message = msgspec.json.decode(encode(POLL))
+    began_at = message["started_at"]
+    assert decode(msgspec.json.encode(message | {"ended_at": began_at})).ended_at == began_at
+    with pytest.raises(msgspec.ValidationError, match="before it starts"):
+        decode(msgspec.json.encode(message | {"ended_at": began_at - 1}))

@@ -206,6 +206,12 @@ def test_a_live_sky_lives_on_the_clock_of_the_system() -> None:
     assert (poll.started_at, poll.ended_at) == (INSTANT + 100, INSTANT + 130)
 
 
+def test_a_clock_that_is_set_back_during_a_sweep_ends_the_poll_where_it_began() -> None:
+    instants = iter([INSTANT + 100.9, INSTANT - 3_600.0])
+    poll = swept(FakeSky({}), source="live", now=lambda: next(instants)).poll
+    assert (poll.started_at, poll.ended_at) == (INSTANT + 100, INSTANT + 100)
+
+
 def test_poll_ids_sort_by_time_and_differ_within_a_second() -> None:
     assert new_poll_id(INSTANT) < new_poll_id(INSTANT + 1)
     assert new_poll_id(INSTANT) != new_poll_id(INSTANT)

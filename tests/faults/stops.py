@@ -1,0 +1,154 @@
+"""Stop a landing process at a named point of a slice, from outside of the product's code.
+
+The process stops itself (SIGSTOP: all of its threads stand still where they are) and says where it
+stands, so that a test can look at what the servers hold at that instant, and then kill it.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from kafka_sensors import landing, replay, slices, tables
+from kafka_sensors.client import Reader
+from kafka_sensors.ledger import Entry, Ledger
+from kafka_sensors.offsets import OffsetRange
+from kafka_sensors.slices import Landing
+
+# So small that a slice leaves in several blocks, and half of it is at the server.
+BLOCK_BYTES = 1_024
+
+
+def say(*words: object) -> None:
+    """Tell the test. A line goes out in one piece: ``print`` of two threads can mix."""
+    os.write(1, f"{' '.join(map(str, words))}\n".encode())
+
+
+@dataclass
+class Stop:
+    """The point that a process is to stop at, when it passes it for the so-many-th time."""
+
+    point: str
+    nth: int
+    writing: tuple[int, OffsetRange] | None = None  # the slice whose ledger row is written
+
+    def passing(self, point: str, partition: int, offsets: OffsetRange) -> None:
+        """Stand still here, if this is where to."""
+        if point != self.point:
+            return
+        self.nth -= 1
+        if self.nth == 0:
+            say("at", partition, offsets.start, offsets.end)
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+
+class StoppingConnection(psycopg.Connection[Any]):
+    """A connection that can stop around the commit of a slice."""
+
+    stop: Stop
+
+    @contextmanager
+    def transaction(self, *arguments: Any, **options: Any) -> Iterator[psycopg.Transaction]:
+        """Do what psycopg does; a slice's transaction is the one that wrote the ledger."""
+        with super().transaction(*arguments, **options) as transaction:
+            yield transaction
+            if self.stop.writing is not None:
+                self.stop.passing("before commit", *self.stop.writing)
+                if (self.stop.point, self.stop.nth) == ("inside commit", 1):
+                    self.pgconn.send_query(b"commit")  # on its way, and nobody hears the answer
+                    self.pgconn.flush()
+                self.stop.passing("inside commit", *self.stop.writing)
+        if self.stop.writing is not None:
+            written, self.stop.writing = self.stop.writing, None
+            self.stop.passing("after commit", *written)
+
+
+def install(stop: Stop) -> None:
+    """Put the points into the steps of this process's landing."""
+    StoppingConnection.stop = stop
+    stop_at_reads(stop)
+    for module in (landing, replay):
+        wrap(stop, module, "prepare", "decode", lambda batch, _: (batch.partition, batch.offsets))
+    wrap(
+        stop, slices, "copy_prepared", "copy",
+        lambda _, __, prepared, **___: (prepared.batch.partition, prepared.batch.offsets),
+    )  # fmt: skip
+    stop_inside_copies(stop)
+    wrap(stop, slices, "delete_slice", "delete", lambda *_, **at: (at["partition"], at["offsets"]))
+    wrap(stop, Ledger, "remove", "remove", lambda _, old: (old.partition, old.offsets))
+    wrap(stop, Ledger, "append", "ledger", lambda _, entry, **__: note(stop, entry))
+    wrap(stop, Landing, "report", "report", lambda _, landed: (landed.partition, landed.offsets))
+    wrap(stop, Reader, "commit", "tell", lambda _, landed: (0, OffsetRange(0, landed.get(0, 0))))
+
+
+def wrap(
+    stop: Stop,
+    owner: Any,
+    name: str,
+    step: str,
+    about: Callable[..., tuple[int, OffsetRange]],
+) -> None:
+    """Replace a function by itself between two points; ``about`` tells the slice it is about."""
+    function = getattr(owner, name)
+
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        slice_ = about(*arguments, **options)
+        stop.passing(f"before {step}", *slice_)
+        result = function(*arguments, **options)
+        stop.passing(f"after {step}", *slice_)
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def note(stop: Stop, entry: Entry) -> tuple[int, OffsetRange]:
+    """Remember which slice is being written: its transaction is about to end."""
+    stop.writing = (entry.partition, entry.offsets)
+    return stop.writing
+
+
+def stop_at_reads(stop: Stop) -> None:
+    """Put a point before and after each chunk that the broker gives."""
+    read = Reader.read
+
+    def stopping(
+        self: Reader, partition: int, offsets: OffsetRange
+    ) -> Generator[list[Any], None, None]:
+        position = offsets.start
+        with closing(read(self, partition, offsets)) as chunks:
+            while True:
+                stop.passing("before read", partition, OffsetRange(position, offsets.end))
+                chunk: list[Any] | None = next(chunks, None)
+                if chunk is None:
+                    return
+                position = chunk[-1].offset() + 1
+                stop.passing("after read", partition, OffsetRange(chunk[0].offset(), position))
+                yield chunk
+
+    Reader.read = stopping  # type: ignore[method-assign]
+
+
+def stop_inside_copies(stop: Stop) -> None:
+    """Put a point in the middle of the rows that go to Postgres."""
+    copy = tables.copy
+    tables.BlockWriter.BLOCK_BYTES = BLOCK_BYTES
+
+    def stopping(
+        connection: Any, table: str, columns: Any, prefix: Sequence[Any], rows: Iterable[Any]
+    ) -> None:
+        sent = list(rows)
+
+        def halting() -> Iterator[Any]:
+            for index, row in enumerate(sent):
+                if index == len(sent) // 2:
+                    within = OffsetRange(sent[0][0], sent[-1][0] + 1)
+                    stop.passing("inside copy", prefix[2], within)
+                yield row
+
+        copy(connection, table, columns, prefix, halting())  # type: ignore[arg-type]
+
+    tables.copy = stopping
