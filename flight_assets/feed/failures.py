@@ -38,8 +38,9 @@ class FeedError(FlightAssetsError):
         self.ends_sweep = ends_sweep or retry_after_s is not None
 
 
-# What the client raises for an answer that it cannot use, or for none.
-CLIENT_ERRORS = (RequestException, FlightRadarError, ValueError)
+# What the client raises for an answer that it cannot use, or for none; JSON nested without end
+# ends in a RecursionError.
+CLIENT_ERRORS = (RequestException, FlightRadarError, ValueError, RecursionError)
 
 
 def failure_from(error: Exception, *, asked: str) -> FeedError:

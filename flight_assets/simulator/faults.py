@@ -22,8 +22,11 @@ STATUSES = {
     "truncated": 200,  # JSON that breaks off
     "empty": 200,  # no rows, though `full_count` says that there are
     "slow": 200,  # the right answer after `delay_s`
+    "drip": 200,  # the right answer, a byte every `delay_s`
+    "cut": 200,  # the connection ends in the middle of the answer
 }
 _FT_PER_M, _KMH_PER_KT = 3.28084, 1.852
+_AHEAD_S, _BEHIND_S = 86_400, 40 * 365 * 86_400
 _BACKWARD_S = (30, 300)
 _SHORT_SLOTS = 7
 
@@ -42,6 +45,7 @@ class Fault:
     share: float = 1.0
     delay_s: float = 5.0
     retry_after_s: int = 5
+    retry_after_is_date: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -107,7 +111,7 @@ class FaultPlan:
             for fault in faults:
                 if fault.kind in ROW_FAULTS:
                     rows = {
-                        flight_id: self._spoiled(fault, flight_id, row)
+                        _id_under(fault, flight_id): self._spoiled(fault, flight_id, row)
                         for flight_id, row in rows.items()
                     }
             if any(fault.kind == "duplicated" for fault in self._faults):
@@ -160,6 +164,35 @@ def _short_rows(row: list[Any], _: float) -> list[Any]:
     return row[:_SHORT_SLOTS]
 
 
+def _long_rows(row: list[Any], _: float) -> list[Any]:
+    """Rows with a slot more than the feed has."""
+    return [*row, 0]
+
+
+def _ahead(row: list[Any], _: float) -> list[Any]:
+    """An observation of tomorrow."""
+    _change(row, "time", lambda seconds: seconds + _AHEAD_S)
+    return row
+
+
+def _behind(row: list[Any], _: float) -> list[Any]:
+    """An observation from before there was a feed."""
+    _change(row, "time", lambda seconds: seconds - _BEHIND_S)
+    return row
+
+
+def _number_for_text(row: list[Any], _: float) -> list[Any]:
+    """A number where the flight's name belongs."""
+    row[SLOTS.index("number")] = 152
+    return row
+
+
+def _id_under(fault: Fault, flight_id: str) -> str:
+    """Return an id as the fault shows it: ids count on, and pass from 9 to a."""
+    is_numeric = fault.kind == "letter_ids" and flight_id[:1].isdecimal()
+    return f"{int(flight_id[0]) % 6 + 10:x}{flight_id[1:]}" if is_numeric else flight_id
+
+
 # Faults of single rows. `duplicated` repeats, unchanged, what the flight was last served as.
 ROW_FAULTS: dict[str, Callable[[list[Any], float], list[Any]]] = {
     "wrong_units": _wrong_units,
@@ -167,5 +200,10 @@ ROW_FAULTS: dict[str, Callable[[list[Any], float], list[Any]]] = {
     "off_the_globe": _off_the_globe,
     "backward": _backward,
     "short_rows": _short_rows,
+    "long_rows": _long_rows,
+    "number_for_text": _number_for_text,
+    "ahead": _ahead,
+    "behind": _behind,
+    "letter_ids": lambda row, _: row,
     "duplicated": lambda row, _: row,
 }
