@@ -65,28 +65,35 @@ class PollProducer:
         self._deliver(POLLS_TOPIC, [_poll_message(poll)], poll)
 
     def _deliver(self, topic: str, messages: Iterable[MessageFields], poll: Poll) -> None:
-        outcomes: Counter[str] = Counter()
+        outcomes: Counter[int] = Counter()  # by error code, 0 where there is none
 
         def on_delivery(error: KafkaError | None, _: Message) -> None:
-            outcomes["" if error is None else error.str()] += 1
+            outcomes[KafkaError.NO_ERROR if error is None else error.code()] += 1
 
         give_up_at = time.monotonic() + self._acknowledge_within_s
         sent_count = 0
-        for message in messages:
-            self._send(topic, message, on_delivery, give_up_at)
-            sent_count += 1
-        self._producer.flush(max(0.0, give_up_at - time.monotonic()))
-        if outcomes[""] == sent_count:
+        try:
+            for message in messages:
+                self._send(topic, message, on_delivery, give_up_at)
+                sent_count += 1
+            self._producer.flush(max(0.0, give_up_at - time.monotonic()))
+        finally:
+            if outcomes[KafkaError.NO_ERROR] != sent_count:
+                self._forget_what_waits()
+        acknowledged_count = outcomes.pop(KafkaError.NO_ERROR, 0)
+        if acknowledged_count == sent_count:
             return
-        # what still waits must not arrive later, behind the back of the error
+        reasons = "; ".join(f"{KafkaError(code).str()}: {n}" for code, n in outcomes.items())
+        raise FlightAssetsError(
+            f"poll {poll.poll_id}: {acknowledged_count} of {sent_count} messages to {topic} at "
+            f"{self._bootstrap_servers} acknowledged within {self._acknowledge_within_s:.0f} s "
+            f"({reasons or 'no reason given'}); {_advice(outcomes)}"
+        )
+
+    def _forget_what_waits(self) -> None:
+        """Drop the messages of a poll that failed: none arrives later, behind the error's back."""
         self._producer.purge()
         self._producer.flush(1)
-        reasons = "; ".join(f"{reason}: {count}" for reason, count in outcomes.items() if reason)
-        raise FlightAssetsError(
-            f"poll {poll.poll_id}: {outcomes['']} of {sent_count} messages to {topic} at "
-            f"{self._bootstrap_servers} acknowledged within {self._acknowledge_within_s:.0f} s "
-            f"({reasons or 'no reason given'}); see that the brokers are up"
-        )
 
     def _send(
         self,
@@ -113,6 +120,16 @@ class PollProducer:
             else:
                 self._producer.poll(0)
                 return
+
+
+def _advice(codes: Iterable[int]) -> str:
+    """Return what to do about the errors of a delivery."""
+    if {KafkaError.INVALID_RECORD, KafkaError.INVALID_TIMESTAMP} & set(codes):
+        return (
+            "the clock of the source, whose time the messages carry, may be more than an hour "
+            "ahead of the brokers' (message.timestamp.after.max.ms)"
+        )
+    return "see that the brokers are up"
 
 
 def _records(sweep: Sweep) -> Iterable[Observation | RefusedRow]:

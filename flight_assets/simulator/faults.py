@@ -36,12 +36,14 @@ class Fault:
     """One way to misbehave, and when.
 
     ``probability`` is that of each request; ``next`` counts requests, and where it is given the
-    probability is not asked. ``share`` is that of the rows, for faults of rows.
+    probability is not asked. ``after`` is how many requests are left in peace first. ``share`` is
+    that of the rows, for faults of rows.
     """
 
     kind: str
     probability: float = 0.0
     next: int = 0
+    after: int = 0
     share: float = 1.0
     delay_s: float = 5.0
     retry_after_s: int = 5
@@ -54,8 +56,10 @@ class Fault:
             raise FlightAssetsError(f"fault {self.kind!r} is unknown: take one of {known}")
         if not (0 <= self.probability <= 1 and 0 <= self.share <= 1):
             raise FlightAssetsError(f"fault {self.kind}: probability and share lie in 0 to 1")
-        if min(self.next, self.delay_s, self.retry_after_s) < 0:
-            raise FlightAssetsError(f"fault {self.kind}: next, delay_s, retry_after_s are negative")
+        if min(self.next, self.after, self.delay_s, self.retry_after_s) < 0:
+            raise FlightAssetsError(
+                f"fault {self.kind}: next, after, delay_s and retry_after_s are not negative"
+            )
 
 
 class FaultPlan:
@@ -94,6 +98,8 @@ class FaultPlan:
             for index, fault in enumerate(self._faults):
                 is_whole = fault.kind in STATUSES
                 if is_whole and any(other.kind in STATUSES for other in drawn):
+                    continue
+                if self._requests <= fault.after:
                     continue
                 if self._left[index]:
                     self._left[index] -= 1

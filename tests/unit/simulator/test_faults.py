@@ -17,6 +17,11 @@ def test_the_next_requests_fail_and_then_no_more() -> None:
     assert kinds(plan, 4) == [["html"], ["html"], [], []]
 
 
+def test_the_first_requests_can_be_left_in_peace() -> None:
+    plan = FaultPlan([Fault("html", next=1, after=2)])
+    assert kinds(plan, 4) == [[], [], ["html"], []]
+
+
 def test_faults_by_chance_are_the_same_for_the_same_seed() -> None:
     faults = [Fault("server_error", probability=0.3)]
     first = kinds(FaultPlan(faults, seed=5), 400)
