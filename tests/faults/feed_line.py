@@ -26,7 +26,12 @@ from flight_assets.simulator.snapshot import Snapshot
 from flight_assets.simulator.world import SimulatedWorld
 
 INSTANT = 1_753_000_000
-LEADERLESS = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+LEADERLESS = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_PARTITION,
+)
 
 
 class SmallWorld(SimulatedWorld):
