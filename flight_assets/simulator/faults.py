@@ -20,6 +20,7 @@ STATUSES = {
     "unknown_error": 520,  # Cloudflare's own code
     "html": 200,  # a page where JSON belongs
     "truncated": 200,  # JSON that breaks off
+    "nested": 200,  # JSON nested without end
     "empty": 200,  # no rows, though `full_count` says that there are
     "slow": 200,  # the right answer after `delay_s`
     "drip": 200,  # the right answer, a byte every `delay_s`

@@ -53,6 +53,7 @@ PASSING = {
     "cut": "the answer breaks off",
     "html": "the answer is not the JSON of the feed",
     "truncated": "the answer is not the JSON of the feed",
+    "nested": "the answer is not the JSON of the feed",
 }
 
 
@@ -63,7 +64,7 @@ def test_a_failing_answer_is_asked_for_again_and_one_that_stays_away_is_named(
     """A source that fails for two requests, for all attempts at one tile, for ever.
 
     Fault: the source answers 403 with Cloudflare's mark, 500, 520, too late, byte by byte, half
-        of an answer and hangs up, an HTML page, or JSON that breaks off.
+        of an answer and hangs up, an HTML page, JSON that breaks off, or JSON nested without end.
     Promise: two failures cost two more requests with a backoff before each and nothing else; a
         tile that fails four times is named in the poll and the others are published; a source that
         fails for ever is left after three tiles, there is no poll, and one line says why. The next

@@ -309,8 +309,9 @@ def test_a_sweep_larger_than_the_queue_is_given_up_and_not_kept(
         of 110,000 observations are published, more than the producer's queue of 100,000 holds;
         three times.
     Promise: each publication ends in its time with one line that says that Kafka takes no more or
-        acknowledged none of it; what waits is dropped and not kept for later, memory does not grow from one to the next, no
-        poll record appears, and when the broker answers again a poll is whole.
+        acknowledged none of it; what waits is dropped and not kept for later, memory does not grow
+        from one to the next, no poll record appears, and when the broker answers again a poll is
+        whole.
     Seen: by the error, by the resident memory of the process, and by both topics.
     """
     small = swept(line)
@@ -321,7 +322,7 @@ def test_a_sweep_larger_than_the_queue_is_given_up_and_not_kept(
     with broker.frozen():
         for _ in range(3):
             # the queue is full, or by now the first of it have waited for too long
-            with pytest.raises(FlightAssetsError, match="takes no more|: 0 of 110000 messages"):
+            with pytest.raises(FlightAssetsError, match=r"takes no more|: 0 of 110000 messages"):
                 producer.publish(enlarged(small, 110_000))
             resident.append(process.memory_info().rss)
     assert resident[-1] - resident[0] < AT_MOST_GROWN_BYTES
