@@ -6,6 +6,7 @@ What a tile's answer means is decided here; which tiles to ask for is not.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, TypeVar
 
 from FlightRadarAPI import FlightRadar24API
@@ -70,7 +71,7 @@ class FeedClient:
         self.clock = clock
         self._sleep = sleep
         self._budget = RequestBudget(requests_per_minute, clock=clock)
-        self._transport = RecordingTransport(base_url=base_url, budget=self._budget)
+        self._transport = RecordingTransport(base_url=base_url, budget=self._budget, clock=clock)
         self._api = FlightRadar24API(timeout=timeout_s)  # type: ignore[arg-type] # takes floats
         # its attribute is private, and the only way to see what it drops
         if not hasattr(self._api, "_FlightRadar24API__client"):
@@ -97,7 +98,7 @@ class FeedClient:
         """Return what the source has in a tile; raise ``FeedError`` where it gives nothing usable.
 
         ``trusts_empty`` believes an empty sky at its first word, for tiles that were empty before.
-        ``give_up_at`` on this client's clock ends the patience.
+        ``give_up_at`` on this client's clock ends the patience, and a request under way.
         """
 
         def ask() -> None:
@@ -140,8 +141,11 @@ class FeedClient:
             try:
                 return ask()
             except CLIENT_ERRORS as error:
-                raise failure_from(error, asked=asked) from error
+                failure = failure_from(error, asked=asked)
+                self._budget.rest(failure.retry_after_s or 0)
+                raise failure from error
 
+        self._transport.give_up_at = inf if give_up_at is None else give_up_at
         return ask_patiently(
             ask_once,
             clock=self.clock,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from curl_cffi.requests.exceptions import HTTPError, RequestException, Timeout
+from curl_cffi.requests.exceptions import HTTPError, IncompleteRead, RequestException, Timeout
 from FlightRadarAPI.errors import CloudflareError, FlightRadarError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_random_exponential
@@ -38,14 +38,17 @@ class FeedError(FlightAssetsError):
         self.ends_sweep = ends_sweep or retry_after_s is not None
 
 
-# What the client raises for an answer that it cannot use, or for none.
-CLIENT_ERRORS = (RequestException, FlightRadarError, ValueError)
+# What the client raises for an answer that it cannot use, or for none; JSON nested without end
+# ends in a RecursionError.
+CLIENT_ERRORS = (RequestException, FlightRadarError, ValueError, RecursionError)
 
 
 def failure_from(error: Exception, *, asked: str) -> FeedError:
     """Return the failure that an error of the client means; ``asked`` says what was wanted."""
     if isinstance(error, CloudflareError):
         return _from_status(error.response, asked, "Cloudflare blocks us; ask less often")
+    if isinstance(error, IncompleteRead):
+        return FeedError(f"{asked}: the answer breaks off; check the network ({error})")
     if isinstance(error, HTTPError):
         return _from_status(error.response, asked, None)
     if isinstance(error, Timeout):

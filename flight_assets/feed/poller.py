@@ -113,6 +113,8 @@ def ask_all(client: TileSource, tiling: Tiling, *, give_up_at: float) -> Answers
     outcomes: dict[str, TileAnswer | FeedError] = {}
     pending = deque(tiling.tile_ids)
     while pending and not _is_hopeless(list(outcomes.values())):
+        if outcomes and client.clock() >= give_up_at:
+            break
         tile_id = pending.popleft()
         trusts_empty = tiling.counts[tile_id] == 0
         outcomes[tile_id] = outcome = _ask(client, tile_id, trusts_empty, give_up_at)

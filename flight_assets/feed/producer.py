@@ -25,12 +25,21 @@ ACKNOWLEDGED = "acknowledged"
 NO_ANSWER = ""
 # the time was over: in the client's own reckoning, or because what still waited was given up
 UNANSWERED = {KafkaError._MSG_TIMED_OUT, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
-TOO_LARGE = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE).str()
-
-LOOK_AT_THE_BROKERS = (
+LOOK_AT_BROKERS = (
     "see that the brokers are up: of a replicated topic as many as its min.insync.replicas"
 )
-LOOK_AT_THE_LARGEST = "raise the topic's max.message.bytes, or look at the poll's largest rows"
+LOOK_AT_CLOCK = (
+    "the clock of the source, whose time the messages carry, may be more than an hour ahead of the "
+    "brokers' (message.timestamp.after.max.ms)"
+)
+# what to do, by what the broker said of a message
+ADVICE = {
+    KafkaError(KafkaError.MSG_SIZE_TOO_LARGE).str(): (
+        "raise the topic's max.message.bytes, or look at the poll's largest rows"
+    ),
+    KafkaError(KafkaError.INVALID_RECORD).str(): LOOK_AT_CLOCK,
+    KafkaError(KafkaError.INVALID_TIMESTAMP).str(): LOOK_AT_CLOCK,
+}
 
 
 class MessageFields(TypedDict):
@@ -80,26 +89,32 @@ class PollProducer:
         self._deliver(POLLS_TOPIC, [_poll_message(poll)], poll)
 
     def _deliver(self, topic: str, messages: Iterable[MessageFields], poll: Poll) -> None:
-        outcomes: Counter[str] = Counter()
+        outcomes: Counter[int] = Counter()  # by error code, 0 where there is none
 
         def on_delivery(error: KafkaError | None, _: Message) -> None:
             outcomes[_outcome(error)] += 1
 
         give_up_at = time.monotonic() + self._acknowledge_within_s
         sent_count = 0
-        for message in messages:
-            self._send(topic, message, on_delivery, give_up_at)
-            sent_count += 1
-        self._producer.flush(max(0.0, give_up_at - time.monotonic()))
+        try:
+            for message in messages:
+                self._send(topic, message, on_delivery, give_up_at)
+                sent_count += 1
+            self._producer.flush(max(0.0, give_up_at - time.monotonic()))
+        finally:
+            if outcomes[ACKNOWLEDGED] != sent_count:
+                self._forget_what_waits()
         if outcomes[ACKNOWLEDGED] == sent_count:
             return
-        # what still waits must not arrive later, behind the back of the error
-        self._producer.purge()
-        self._producer.flush(1)
         raise FlightAssetsError(
             f"poll {poll.poll_id}: {outcomes.pop(ACKNOWLEDGED, 0)} of {sent_count} messages to "
             f"{topic} at {self._bootstrap_servers} acknowledged; {self._why_not(outcomes)}"
         )
+
+    def _forget_what_waits(self) -> None:
+        """Drop the messages of a poll that failed: none arrives later, behind the error's back."""
+        self._producer.purge()
+        self._producer.flush(1)
 
     def _why_not(self, outcomes: Counter[str]) -> str:
         """Return what became of the other messages, what was heard meanwhile, and what to do."""
@@ -108,8 +123,7 @@ class PollProducer:
             for reason, count in outcomes.items()
         ]
         heard = [f"last heard: {error}" for error in self._heard]
-        is_too_large = TOO_LARGE in outcomes
-        advice = LOOK_AT_THE_LARGEST if is_too_large else LOOK_AT_THE_BROKERS
+        advice = next((ADVICE[reason] for reason in outcomes if reason in ADVICE), LOOK_AT_BROKERS)
         return f"{'; '.join(reasons + heard) or 'no reason given'}; {advice}"
 
     def _send(

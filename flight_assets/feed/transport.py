@@ -6,6 +6,7 @@ letter. This transport takes the place of the client's own and remembers the ans
 
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,19 +15,35 @@ from FlightRadarAPI.request import APIClient, APIRequest
 
 from flight_assets.feed.failures import FeedError
 
+# A source that asks for more quiet than this is asked again after it all the same.
+LONGEST_QUIET_S = 3_600.0
+
 
 class RequestBudget:
-    """At most so many requests in any minute."""
+    """At most so many requests in any minute, and none while the source wants quiet."""
 
     def __init__(self, per_minute: int, *, clock: Callable[[], float]) -> None:
         self.per_minute = per_minute
         self.spent_count = 0
         self._clock = clock
         self._spent_at: deque[float] = deque(maxlen=per_minute)
+        self._quiet_until = clock()
+
+    def rest(self, wait_s: float) -> None:
+        """Let no request out for so many seconds: whoever asks, of this sweep or of a later one."""
+        until = self._clock() + min(wait_s, LONGEST_QUIET_S)
+        self._quiet_until = max(self._quiet_until, until)
 
     def spend(self) -> None:
-        """Count one request; raise a ``FeedError`` with the wait where the minute is full."""
+        """Count one request; raise a ``FeedError`` with the wait where none may go out now."""
         now = self._clock()
+        if now < self._quiet_until:
+            wait_s = self._quiet_until - now
+            raise FeedError(
+                f"the source asked for quiet, {wait_s:.0f} s of it are left; lower "
+                "FEED_REQUESTS_PER_MINUTE or poll less often",
+                retry_after_s=wait_s,
+            )
         if len(self._spent_at) == self.per_minute:
             wait_s = self._spent_at[0] + 60 - now
             if wait_s > 0:
@@ -39,70 +56,86 @@ class RequestBudget:
         self.spent_count += 1
 
 
-class FeedResponse:
-    """An answer as the client wants it; of a feed answer only the rows that it can read.
+# A row that the client can read. It is never looked at: the rows that count are those of the body.
+_STAND_IN_ROW = [""] * 19
 
-    The client stops at the first row that is too short, and the whole answer would be lost.
+
+class FeedResponse:
+    """An answer as the client needs it: whether there are rows, and whether to ask again.
+
+    The client stops at the first row that is too short or oddly typed, and asks four times more
+    where no id begins with a digit. So one row stands in for all of them.
     """
 
-    def __init__(self, response: APIRequest) -> None:
+    def __init__(self, response: APIRequest, *, is_final: bool) -> None:
         self._response = response
+        self._is_final = is_final
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._response, name)
 
     def get_json_content(self) -> dict[str, Any]:
-        """Return the parsed body without the rows that the client would trip over."""
+        """Return a body with one row where there are any; without a count where that is final."""
         body = self._response.get_json_content()
-        return {
-            key: value
-            for key, value in body.items()
-            if key and (not key[0].isnumeric() or (isinstance(value, list) and len(value) >= 19))
-        }
+        if rows_of(body):
+            return {"0": _STAND_IN_ROW}
+        return {} if self._is_final else {"full_count": body.get("full_count")}
+
+
+# Less than this is no time for a request; 0 would mean any time to libcurl.
+_LEAST_TIMEOUT_S = 0.05
 
 
 class RecordingTransport(APIClient):
     """FlightRadarAPI's transport, which counts each request and keeps the last feed answer.
 
     ``body`` and ``headers`` are those of the last feed answer. While ``trusts_empty`` is set, an
-    empty answer whose statistics agree is believed at once: the client, which asks four times
-    more, is given the same answer again, and the source is left in peace.
+    empty answer whose statistics agree is believed at once, where the client would ask four times
+    more. No request goes on past ``give_up_at`` on the clock, however slowly its answer drips.
     """
 
-    def __init__(self, *, base_url: str | None, budget: RequestBudget) -> None:
+    def __init__(
+        self, *, base_url: str | None, budget: RequestBudget, clock: Callable[[], float]
+    ) -> None:
         super().__init__()
         self.body: dict[str, Any] | None = None
         self.headers: dict[str, str] = {}
         self.trusts_empty = False
+        self.give_up_at = inf
         self._base_url = base_url
         self._budget = budget
-        self._last_response: FeedResponse | None = None
+        self._clock = clock
 
     def forget(self, *, trusts_empty: bool) -> None:
         """Begin a new question: what was answered before it is gone."""
-        self.body, self.headers, self._last_response = None, {}, None
+        self.body, self.headers = None, {}
         self.trusts_empty = trusts_empty
 
     def request(  # type: ignore[override] # the client asks both the same
-        self, url: str, **kwargs: Any
+        self, url: str, *, timeout: float = inf, **kwargs: Any
     ) -> APIRequest | FeedResponse:
         """Return the answer to a request through the shared session."""
-        is_feed = url == Core.real_time_flight_tracker_data_url
-        if is_feed and self._last_response and self.trusts_empty and is_empty_sky(self.body or {}):
-            return self._last_response
+        timeout = self._time_for_one(timeout)
         self._budget.spend()
-        response = super().request(at_base(url, self._base_url), **kwargs)
-        if not is_feed:
+        response = super().request(at_base(url, self._base_url), timeout=timeout, **kwargs)
+        if url != Core.real_time_flight_tracker_data_url:
             return response
         self.body = response.get_json_content()
         self.headers = {name.lower(): value for name, value in response.get_headers().items()}
-        self._last_response = FeedResponse(response)
-        return self._last_response
+        return FeedResponse(response, is_final=self.trusts_empty and is_empty_sky(self.body))
 
-    def request_standalone(self, url: str, **kwargs: Any) -> APIRequest:
+    def _time_for_one(self, timeout_s: float) -> float:
+        """Return how long a request may take; raise ``FeedError`` where there is no time for it."""
+        left_s = self.give_up_at - self._clock()
+        if left_s < _LEAST_TIMEOUT_S:
+            raise FeedError("the time for an answer is up", is_transient=False, ends_sweep=True)
+        return min(timeout_s, left_s)
+
+    def request_standalone(self, url: str, *, timeout: float = inf, **kwargs: Any) -> APIRequest:
         """Return the answer to a request of its own session."""
+        timeout = self._time_for_one(timeout)
         self._budget.spend()
-        return super().request_standalone(at_base(url, self._base_url), **kwargs)
+        return super().request_standalone(at_base(url, self._base_url), timeout=timeout, **kwargs)
 
 
 def at_base(url: str, base_url: str | None) -> str:

@@ -20,10 +20,14 @@ STATUSES = {
     "unknown_error": 520,  # Cloudflare's own code
     "html": 200,  # a page where JSON belongs
     "truncated": 200,  # JSON that breaks off
+    "nested": 200,  # JSON nested without end
     "empty": 200,  # no rows, though `full_count` says that there are
     "slow": 200,  # the right answer after `delay_s`
+    "drip": 200,  # the right answer, a byte every `delay_s`
+    "cut": 200,  # the connection ends in the middle of the answer
 }
 _FT_PER_M, _KMH_PER_KT = 3.28084, 1.852
+_AHEAD_S, _BEHIND_S = 86_400, 40 * 365 * 86_400
 _BACKWARD_S = (30, 300)
 _SHORT_SLOTS = 7
 
@@ -33,15 +37,18 @@ class Fault:
     """One way to misbehave, and when.
 
     ``probability`` is that of each request; ``next`` counts requests, and where it is given the
-    probability is not asked. ``share`` is that of the rows, for faults of rows.
+    probability is not asked. ``after`` is how many requests are left in peace first. ``share`` is
+    that of the rows, for faults of rows.
     """
 
     kind: str
     probability: float = 0.0
     next: int = 0
+    after: int = 0
     share: float = 1.0
     delay_s: float = 5.0
     retry_after_s: int = 5
+    retry_after_is_date: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -50,8 +57,10 @@ class Fault:
             raise FlightAssetsError(f"fault {self.kind!r} is unknown: take one of {known}")
         if not (0 <= self.probability <= 1 and 0 <= self.share <= 1):
             raise FlightAssetsError(f"fault {self.kind}: probability and share lie in 0 to 1")
-        if min(self.next, self.delay_s, self.retry_after_s) < 0:
-            raise FlightAssetsError(f"fault {self.kind}: next, delay_s, retry_after_s are negative")
+        if min(self.next, self.after, self.delay_s, self.retry_after_s) < 0:
+            raise FlightAssetsError(
+                f"fault {self.kind}: next, after, delay_s and retry_after_s are not negative"
+            )
 
 
 class FaultPlan:
@@ -91,6 +100,8 @@ class FaultPlan:
                 is_whole = fault.kind in STATUSES
                 if is_whole and any(other.kind in STATUSES for other in drawn):
                     continue
+                if self._requests <= fault.after:
+                    continue
                 if self._left[index]:
                     self._left[index] -= 1
                 elif fault.next or not self._chance(fault.probability, index):
@@ -107,7 +118,7 @@ class FaultPlan:
             for fault in faults:
                 if fault.kind in ROW_FAULTS:
                     rows = {
-                        flight_id: self._spoiled(fault, flight_id, row)
+                        _id_under(fault, flight_id): self._spoiled(fault, flight_id, row)
                         for flight_id, row in rows.items()
                     }
             if any(fault.kind == "duplicated" for fault in self._faults):
@@ -160,6 +171,35 @@ def _short_rows(row: list[Any], _: float) -> list[Any]:
     return row[:_SHORT_SLOTS]
 
 
+def _long_rows(row: list[Any], _: float) -> list[Any]:
+    """Rows with a slot more than the feed has."""
+    return [*row, 0]
+
+
+def _ahead(row: list[Any], _: float) -> list[Any]:
+    """An observation of tomorrow."""
+    _change(row, "time", lambda seconds: seconds + _AHEAD_S)
+    return row
+
+
+def _behind(row: list[Any], _: float) -> list[Any]:
+    """An observation from before there was a feed."""
+    _change(row, "time", lambda seconds: seconds - _BEHIND_S)
+    return row
+
+
+def _number_for_text(row: list[Any], _: float) -> list[Any]:
+    """A number where the flight's name belongs."""
+    row[SLOTS.index("number")] = 152
+    return row
+
+
+def _id_under(fault: Fault, flight_id: str) -> str:
+    """Return an id as the fault shows it: ids count on, and pass from 9 to a."""
+    is_numeric = fault.kind == "letter_ids" and flight_id[:1].isdecimal()
+    return f"{int(flight_id[0]) % 6 + 10:x}{flight_id[1:]}" if is_numeric else flight_id
+
+
 # Faults of single rows. `duplicated` repeats, unchanged, what the flight was last served as.
 ROW_FAULTS: dict[str, Callable[[list[Any], float], list[Any]]] = {
     "wrong_units": _wrong_units,
@@ -167,5 +207,10 @@ ROW_FAULTS: dict[str, Callable[[list[Any], float], list[Any]]] = {
     "off_the_globe": _off_the_globe,
     "backward": _backward,
     "short_rows": _short_rows,
+    "long_rows": _long_rows,
+    "number_for_text": _number_for_text,
+    "ahead": _ahead,
+    "behind": _behind,
+    "letter_ids": lambda row, _: row,
     "duplicated": lambda row, _: row,
 }

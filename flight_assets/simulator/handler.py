@@ -33,6 +33,7 @@ AIRLINES_PATH = "/data/airlines"
 HTML = "text/html; charset=UTF-8"
 JSON = "application/json"
 IDLE_S = 120  # until a silent connection is closed
+_NESTED_DEPTH = 100_000
 _BLOCK_PAGE = b"<!DOCTYPE html><html><body><h1>Just a moment...</h1></body></html>"
 
 
@@ -94,31 +95,52 @@ class Handler(BaseHTTPRequestHandler):
         except ValueError as error:
             return self._json(400, {"error": str(error)})
         rows = {key: slots for key, slots in body.items() if isinstance(slots, list)}
-        body |= plan.spoil(rows, faults)
+        counts = {key: value for key, value in body.items() if key not in rows}
+        body = counts | plan.spoil(rows, faults)
         whole = next((fault for fault in faults if fault.kind in STATUSES), None)
         if whole is None:
             return self._json(200, body, snapshot.instant_s)
-        return self._misbehave(whole, body, list(rows), snapshot.instant_s)
+        return self._misbehave(whole, body, snapshot.instant_s)
 
-    def _misbehave(
-        self, fault: Fault, body: dict[str, Any], flight_ids: list[str], instant_s: int
-    ) -> None:
+    def _misbehave(self, fault: Fault, body: dict[str, Any], instant_s: int) -> None:
         status = STATUSES[fault.kind]
         if fault.kind == "slow":
             time.sleep(fault.delay_s)
             return self._json(status, body, instant_s)
+        if fault.kind in ("drip", "cut"):
+            return self._break_off(fault, json.dumps(body).encode())
         if fault.kind == "empty":
-            left = {key: value for key, value in body.items() if key not in flight_ids}
+            left = {key: value for key, value in body.items() if not isinstance(value, list)}
             return self._json(status, left, instant_s)
         if fault.kind == "truncated":
             encoded = json.dumps(body).encode()
             return self._send(status, JSON, encoded[: len(encoded) * 2 // 3], instant_s=instant_s)
+        if fault.kind == "nested":
+            return self._send(status, JSON, b"[" * _NESTED_DEPTH, instant_s=instant_s)
         headers = {}
         if fault.kind == "blocked":
             headers["cf-mitigated"] = "challenge"
         if fault.kind == "too_many_requests":
-            headers["Retry-After"] = str(fault.retry_after_s)
+            until = self.date_time_string(instant_s + fault.retry_after_s)
+            headers["Retry-After"] = (
+                until if fault.retry_after_is_date else str(fault.retry_after_s)
+            )
         return self._send(status, HTML, _BLOCK_PAGE, headers, instant_s)
+
+    def _break_off(self, fault: Fault, content: bytes) -> None:
+        """Promise an answer; give half of it and hang up, or give it byte by byte."""
+        self.send_response_only(STATUSES[fault.kind])
+        self.send_header("Content-Type", JSON)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if fault.kind == "cut":
+            self.close_connection = True
+            self.wfile.write(content[: len(content) // 2])
+            return
+        for byte in content:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(fault.delay_s)
 
     def _set_clock(self, body: Any) -> None:
         world = self.server.world

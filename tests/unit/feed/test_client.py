@@ -53,11 +53,13 @@ class Wire:
         self.script = list(script)
         self.urls: list[str] = []
         self.bounds: list[str] = []
+        self.timeouts_s: list[float] = []
         self.slept_s: list[float] = []
 
     def request(self, _: APIClient, url: str, **kwargs: Any) -> Answer:
         self.urls.append(url)
         self.bounds.append(kwargs.get("params", {}).get("bounds"))
+        self.timeouts_s.append(kwargs["timeout"])
         step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(step, Exception):
             raise step
@@ -104,6 +106,19 @@ def test_rows_too_short_for_the_library_do_not_cost_the_others(connect: Connect)
     assert client.tile("0").rows == {"3a": ROW[:7], "3b": ROW, "3c": None, "": ROW}
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [feed("b0", "c0"), feed(**{"3a": ROW[:7]}), feed(**{"3a": [*ROW[:13], 152, *ROW[14:]]})],
+    ids=["ids that begin with a letter", "rows too short", "a number for text"],
+)
+def test_an_answer_with_rows_of_any_kind_is_asked_for_once(
+    connect: Connect, answer: Answer
+) -> None:
+    client, wire = connect(answer)
+    assert client.tile("0").rows
+    assert len(wire.urls) == 1
+
+
 def test_an_empty_sky_is_asked_again_the_first_time_only(connect: Connect) -> None:
     client, wire = connect(feed(visible=0))
     assert client.tile("00").rows == {}
@@ -143,6 +158,37 @@ def test_a_wait_past_the_end_of_the_sweep_is_not_begun(connect: Connect) -> None
     assert wire.slept_s == []
 
 
+def test_no_request_outlives_its_sweep(connect: Connect) -> None:
+    client, wire = connect(Timeout("timed out"), timeout_s=20)
+    with pytest.raises(FeedError, match="tile 0: no answer in time"):
+        client.tile("0", give_up_at=3)
+    assert wire.timeouts_s[0] == 3
+    assert max(wire.timeouts_s) <= 3
+    asked = len(wire.urls)
+    with pytest.raises(FeedError, match="the time for an answer is up"):
+        client.tile("0", give_up_at=wire.clock())
+    assert len(wire.urls) == asked
+
+
+def test_the_quiet_that_the_source_wants_holds_for_the_next_sweep_too(connect: Connect) -> None:
+    client, wire = connect(status(429, Retry_After="300"), feed("3a"))
+    for left in ("HTTP 429", "asked for quiet, 300 s of it are left"):
+        with pytest.raises(FeedError, match=left) as failed:
+            client.tile("0", give_up_at=wire.clock() + 50)
+        assert failed.value.ends_sweep
+    assert len(wire.urls) == 1
+    wire.slept_s.append(300)
+    assert list(client.tile("0", give_up_at=wire.clock() + 50).rows) == ["3a"]
+
+
+def test_a_source_is_asked_again_after_an_hour_whatever_it_wants(connect: Connect) -> None:
+    client, wire = connect(status(429, Retry_After="9" * 400), feed("3a"))
+    with pytest.raises(FeedError, match="HTTP 429"):
+        client.tile("0", give_up_at=50)
+    wire.slept_s.append(3_600)
+    assert list(client.tile("0", give_up_at=wire.clock() + 50).rows) == ["3a"]
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -154,6 +200,7 @@ def test_a_wait_past_the_end_of_the_sweep_is_not_begun(connect: Connect) -> None
         Timeout("timed out"),
         CurlConnectionError("reset"),
         ValueError("Expected JSON response, got bytes"),
+        RecursionError("maximum recursion depth exceeded"),
     ],
     ids=lambda error: type(error).__name__,
 )

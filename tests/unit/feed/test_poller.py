@@ -181,6 +181,13 @@ def test_a_refusal_or_a_long_wait_ends_the_sweep_at_once(failure: FeedError) -> 
     assert poll.observation_count == 1
 
 
+def test_answers_that_come_slowly_end_the_sweep_in_time_too() -> None:
+    sky = FakeSky({"3a": row(10, -10)})
+    poll = swept(sky, limit_s=1).poll
+    assert sky.asked == ["00"]
+    assert poll.failed_tile_ids == ["01", "02", "03"]
+
+
 def test_a_sweep_out_of_time_publishes_what_it_has() -> None:
     poll = swept(FakeSky({"3a": row(10, -10)}), limit_s=2).poll
     assert poll.failed_tile_ids == ["02", "03"]

@@ -17,6 +17,11 @@ def test_the_next_requests_fail_and_then_no_more() -> None:
     assert kinds(plan, 4) == [["html"], ["html"], [], []]
 
 
+def test_the_first_requests_can_be_left_in_peace() -> None:
+    plan = FaultPlan([Fault("html", next=1, after=2)])
+    assert kinds(plan, 4) == [[], [], ["html"], []]
+
+
 def test_faults_by_chance_are_the_same_for_the_same_seed() -> None:
     faults = [Fault("server_error", probability=0.3)]
     first = kinds(FaultPlan(faults, seed=5), 400)
@@ -35,11 +40,22 @@ def test_an_answer_has_one_fault_and_its_rows_any_number() -> None:
 @pytest.mark.parametrize(
     ("kind", "slot", "value"),
     [("wrong_units", 4, 10_000), ("wrong_units", 5, 185), ("wrong_types", 4, "32808 ft"),
-     ("off_the_globe", 1, 91.5)],
+     ("off_the_globe", 1, 91.5), ("ahead", 10, 1753086400), ("behind", 10, 491560000),
+     ("number_for_text", 13, 152)],
 )  # fmt: skip
 def test_rows_are_spoiled_as_the_fault_says(kind: str, slot: int, value: object) -> None:
     plan = FaultPlan([Fault(kind, next=1)])
     assert plan.spoil({"3a": ROW}, plan.draw())["3a"][slot] == value
+
+
+def test_rows_can_be_too_long() -> None:
+    plan = FaultPlan([Fault("long_rows", next=1)])
+    assert plan.spoil({"3a": ROW}, plan.draw()) == {"3a": [*ROW, 0]}
+
+
+def test_ids_can_begin_with_a_letter_and_stay_different() -> None:
+    plan = FaultPlan([Fault("letter_ids", next=1)])
+    assert list(plan.spoil({"3a": ROW, "4a": ROW, "b1": ROW}, plan.draw())) == ["da", "ea", "b1"]
 
 
 def test_a_row_goes_back_in_time() -> None:
