@@ -31,13 +31,16 @@ from kafka_sensors.sensors import build_landing_sensor
 
 # A run whose worker vanished ends after this, instead of staying in progress for ever.
 RUN_TAGS = {"dagster/max_runtime": "3600"}
+# Of the jobs that a sensor asks for: it measures what a run that crashed has left, and asks again.
+# Dagster's own retry would do the same work a second time.
+SENSOR_RUN_TAGS = {**RUN_TAGS, "dagster/max_retries": "0"}
 
 land_and_answer_job = dg.define_asset_job(
     "land_and_answer_job",
     selection=dg.AssetSelection.assets(raw_flights, raw_polls, hourly_models),
     description="Carries hours from the broker to gold: the raw tables and every hourly model.",
     executor_def=dg.in_process_executor,
-    tags=RUN_TAGS,
+    tags=SENSOR_RUN_TAGS,
 )
 answer_hours_job = dg.define_asset_job(
     "answer_hours_job",
@@ -45,7 +48,7 @@ answer_hours_job = dg.define_asset_job(
     description="Builds silver and gold of hours again, from what has landed.",
     executor_def=dg.in_process_executor,
     # behind what lands: hundreds of late hours must not keep the present one waiting
-    tags={**RUN_TAGS, "dagster/priority": "-1"},
+    tags={**SENSOR_RUN_TAGS, "dagster/priority": "-1"},
 )
 references_job = dg.define_asset_job(
     "references_job",

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from kafka_sensors.client import Reader
 
 
+# Longer than another run holds the ledger for a slice, short enough for a person to be told soon.
+LOCK_TIMEOUT_S = 60
+
+
 class PostgresResource(dg.ConfigurableResource):
     """The warehouse."""
 
@@ -25,6 +29,7 @@ class PostgresResource(dg.ConfigurableResource):
     user: str
     password: str
     dbname: str
+    lock_timeout_s: float = LOCK_TIMEOUT_S
 
     def conninfo(self) -> str:
         """Return the connection string of the warehouse, password included."""
@@ -40,11 +45,27 @@ class PostgresResource(dg.ConfigurableResource):
 
     @contextmanager
     def connect(self) -> "Iterator[psycopg.Connection]":
-        """Give a connection that commits when the block ends well and is closed after it."""
-        from flight_assets.warehouse.connection import connect
+        """Give a connection that commits when the block ends well and is closed after it.
 
-        with connect(self.conninfo()) as connection:
+        Raises ``FlightAssetsError`` where the database is not at this code's newest migration,
+        where somebody holds a lock for too long, where the disk is full and where the connection is
+        lost: what happened, who is in the way, what to do.
+        """
+        from flight_assets.warehouse.connection import connect
+        from flight_assets.warehouse.migrate import require_newest
+        from flight_assets.warehouse.troubles import explained
+
+        with (
+            connect(self.conninfo(), lock_timeout_s=self.lock_timeout_s) as connection,
+            explained(connection),
+        ):
+            require_newest(connection)
             yield connection
+
+    def require_usable(self) -> None:
+        """Raise what ``connect`` would, before work begins that does not connect by itself."""
+        with self.connect():
+            pass
 
 
 class KafkaResource(dg.ConfigurableResource):

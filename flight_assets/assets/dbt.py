@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC
 from fcntl import LOCK_EX, flock
 from pathlib import Path
@@ -97,11 +98,29 @@ translator = Translator(settings=DagsterDbtTranslatorSettings(enable_source_test
 manifest = parse_if_stale(dbt_project)
 
 
-def newest_slice_id(postgres: PostgresResource) -> int:
-    """Return the id of the newest slice in the ledger, 0 for an empty one."""
+# Of the one run that builds the hourly models. Two numbers, as no other advisory lock here has.
+MODELS_LOCK = (0x666C, 1)
+NEWEST_SLICE_ID = "select coalesce(max(slice_id), 0) from bronze.landed_slices"
+
+
+@contextmanager
+def alone_with_the_models(postgres: PostgresResource) -> Iterator[int]:
+    """Give the id of the newest slice, 0 for an empty ledger, while no other run builds models.
+
+    Dagster's pool keeps runs apart that wait in its queue, not one that it has given up for dead
+    while it still works, nor one that a command runs itself: two that replace the rows of an hour
+    at once would each add its own. Raises ``FlightAssetsError`` where another run does not end, or
+    somebody has locked the raw tables: here it says who, dbt would only say that it has waited.
+    """
     with postgres.connect() as connection:
-        row = connection.execute("select coalesce(max(slice_id), 0) from bronze.landed_slices")
-        return int(row.fetchone()[0])
+        connection.autocommit = True  # held by the session: no transaction is open meanwhile
+        connection.execute("select pg_advisory_lock(%s, %s)", MODELS_LOCK)
+        with connection.transaction():
+            connection.execute(
+                "lock table only bronze.raw_flights, only bronze.raw_polls in access share mode"
+            )
+            row = connection.execute(NEWEST_SLICE_ID).fetchone()
+        yield int(row[0]) if row else 0
 
 
 def describe(postgres: PostgresResource) -> None:
@@ -136,9 +155,9 @@ def hourly_vars(context: dg.AssetExecutionContext, *, through_slice_id: int) -> 
 def hourly_models(context: dg.AssetExecutionContext, postgres: PostgresResource) -> Iterator[Any]:
     """Build silver and gold for the hours of the run; a failed test keeps what is downstream."""
     # read before the models start: what lands while they run makes their hours stale again
-    through_slice_id = newest_slice_id(postgres)
-    dbt_vars = hourly_vars(context, through_slice_id=through_slice_id)
-    yield from modelling.build(context, dbt_project, dbt_vars)
+    with alone_with_the_models(postgres) as through_slice_id:
+        dbt_vars = hourly_vars(context, through_slice_id=through_slice_id)
+        yield from modelling.build(context, dbt_project, dbt_vars)
     describe(postgres)
 
 
@@ -154,5 +173,6 @@ def reference_models(
     context: dg.AssetExecutionContext, postgres: PostgresResource
 ) -> Iterator[Any]:
     """Build what has no hour: seeds, airports, airlines and aircraft types."""
+    postgres.require_usable()
     yield from modelling.build(context, dbt_project, {})
     describe(postgres)

@@ -9,6 +9,9 @@ from flight_assets.errors import FlightAssetsError
 from flight_assets.settings import Settings
 
 CONNECT_TIMEOUT_S = 10
+# A host that has vanished is noticed within a minute, on both sides: the server would otherwise
+# keep the session, and the locks of its transaction, for two hours.
+KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
 def conninfo(settings: Settings, *, dbname: str | None = None) -> str:
@@ -38,15 +41,23 @@ def conninfo(settings: Settings, *, dbname: str | None = None) -> str:
 
 
 def connect(
-    conninfo: str, *, autocommit: bool = False, read_only: bool = False
+    conninfo: str,
+    *,
+    autocommit: bool = False,
+    read_only: bool = False,
+    lock_timeout_s: float | None = None,
 ) -> psycopg.Connection[tuple[Any, ...]]:
     """Return a connection whose session is in UTC; with ``read_only`` it cannot write.
 
-    Raises ``FlightAssetsError`` when the server refuses, rejects or does not know the database.
+    With ``lock_timeout_s`` a statement fails that has waited so long for a lock. Raises
+    ``FlightAssetsError`` when the server refuses, rejects or does not know the database.
     """
-    options = "-c timezone=UTC"
+    session = {"timezone": "UTC"} | {f"tcp_{name}": value for name, value in KEEPALIVE.items()}
     if read_only:
-        options += " -c default_transaction_read_only=on"
+        session["default_transaction_read_only"] = "on"
+    if lock_timeout_s is not None:
+        session["lock_timeout"] = f"{round(lock_timeout_s * 1000)}ms"
+    options = " ".join(f"-c {name}={value}" for name, value in session.items())
     try:
         connection = psycopg.connect(
             conninfo,
@@ -54,6 +65,7 @@ def connect(
             options=options,
             application_name="flight-assets",
             connect_timeout=CONNECT_TIMEOUT_S,
+            **KEEPALIVE,
         )
     except psycopg.OperationalError as error:
         raise FlightAssetsError(why_not(conninfo, error)) from error
@@ -80,6 +92,8 @@ def why_not(conninfo: str, error: Exception) -> str:
             f"Postgres at {where} refuses connections: is it running? Call `flight-assets up` for "
             "the local one; for your own check POSTGRES_HOST and POSTGRES_PORT"
         )
+    if "the database system is" in words:  # starting up, shutting down, in recovery mode
+        return f"Postgres at {where} takes no connections yet or any more: {words}; try again"
     return (
         f"Postgres at {where} cannot be used as user {user}: {words}; check POSTGRES_HOST, "
         "POSTGRES_PORT, POSTGRES_USER and POSTGRES_PASSWORD"

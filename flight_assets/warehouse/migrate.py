@@ -1,7 +1,9 @@
 """The warehouse's databases and their migrations, by Alembic without a file of settings."""
 
 import os
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import errors, sql
@@ -43,8 +45,10 @@ def _exists(conninfo: str, name: str) -> bool:
     return True
 
 
-def migrate(conninfo: str) -> None:
-    """Bring the database to the newest migration, all in one transaction; safe to repeat."""
+def migrate(conninfo: str, *, to: str = "head") -> None:
+    """Bring the database to the newest migration, or to an older one that it has not reached yet,
+    all in one transaction; safe to repeat.
+    """
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine, text
@@ -59,4 +63,33 @@ def migrate(conninfo: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
+
+
+@cache
+def newest_revision() -> str:
+    """Return the newest migration, by the names of their files: Alembic takes long to load."""
+    return max(path.stem.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def require_newest(connection: "psycopg.Connection[Any]") -> None:
+    """Raise ``FlightAssetsError`` unless the database is at the newest migration of this code."""
+    try:
+        with connection.transaction():
+            found = connection.execute("select version_num from public.alembic_version").fetchone()
+    except errors.UndefinedTable:
+        found = None
+    revision = found[0] if found else None
+    if revision == newest_revision():
+        return
+    database = f"the database {connection.info.dbname}"
+    if revision is not None and revision > newest_revision():
+        raise FlightAssetsError(
+            f"{database} is at migration {revision}, this code knows them up to "
+            f"{newest_revision()}: install the version of flight-assets that migrated it"
+        )
+    at = "has not been migrated" if revision is None else f"is at migration {revision}"
+    raise FlightAssetsError(
+        f"{database} {at}, this code needs {newest_revision()}: call `flight-assets up`, which "
+        "migrates it. Nothing was read or written"
+    )
