@@ -14,7 +14,7 @@ left join lateral (
     where
         other.topic = slices.topic and other.topic_id = slices.topic_id
         and other.kafka_partition = slices.kafka_partition
-        and other.start_offset < slices.start_offset
+        and other.start_offset < slices.start_offset and other.kind <> 'retried'
     order by other.start_offset desc
     limit 1
 ) as before on true
@@ -23,12 +23,13 @@ left join lateral (
     where
         other.topic = slices.topic and other.topic_id = slices.topic_id
         and other.kafka_partition = slices.kafka_partition
-        and other.start_offset > slices.start_offset
+        and other.start_offset > slices.start_offset and other.kind <> 'retried'
     order by other.start_offset
     limit 1
 ) as after on true
 where
     slices.topic = %(topic)s and slices.log_hour between %(first)s and %(last)s
+    and slices.kind <> 'retried'
     and (before.end_offset <> slices.start_offset or after.start_offset <> slices.end_offset)
 order by slices.topic, slices.kafka_partition, slices.start_offset
 limit 10
@@ -56,7 +57,7 @@ cross join lateral (
     and rejected.slice_id = slices.slice_id
 ) as rejected
 where
-    slices.topic = %(topic)s and kind = 'landed'
+    slices.topic = %(topic)s and kind <> 'hole'
     and slices.log_hour between %(first)s and %(last)s
     and (run_id = %(run_id)s or not %(has_landed)s)
     and (slices.row_count <> table_rows or rejected_count <> table_rejected)
