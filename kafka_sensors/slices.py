@@ -4,6 +4,7 @@ A slice's rows, its rejected messages and its ledger row commit together, so a p
 leaves all of a slice or nothing, and the next one begins where the ledger ends.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -122,6 +123,7 @@ class Landing:
             log_hour=batch.log_hour,
             row_count=entry.row_count,
             rejected_count=entry.rejected_count,
+            rejected_by_reason=Counter(each.reason for each in stored.rejected),
             byte_count=entry.byte_count,
             event_hours=hours,
             seconds=monotonic() - self._since,

@@ -82,6 +82,22 @@ group by reason
 order by messages desc
 limit 20
 """
+# The newest of each reason: 3 of them, up to 300 bytes of each as escapes.
+REJECTED_SAMPLES = """
+select
+    reason, kafka_partition, kafka_offset, detail,
+    encode(substring(value for 300), 'escape') as value
+from (
+    select *, row_number() over (
+        partition by reason order by log_hour desc, kafka_offset desc
+    ) as place
+    from bronze.rejected_messages
+    where topic = 'flights.positions' and log_hour between %(first)s and %(last)s
+) as newest
+where place <= 3
+order by reason, place
+limit 30
+"""
 LANDED_ROWS = """
 select coalesce(sum(row_count), 0)::bigint as rows
 from bronze.landed_slices

@@ -1,22 +1,33 @@
 """Rejected messages are decoded again and land once, where they always belonged."""
 
+import base64
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from flight_assets.assets import raw_flights
+from flight_assets.assets.raw_flights import RAW_FLIGHTS
+from flight_assets.cli import app
+from flight_assets.core.observations import Observation, encode
+from flight_assets.errors import FlightAssetsError
 from flight_assets.warehouse import claims
 from kafka_sensors.errors import ConnectionBusyError, LedgerMovedError
 from kafka_sensors.landing import Limits
 from kafka_sensors.offsets import HOUR
 from kafka_sensors.retry import Choice, RetriedSlice, retry
 from tests.landing_topic import EIGHT, NINE, Reading, Topic, seconds
+
+from .modelled import EIGHT as MODELLED_EIGHT
+from .modelled import Modelled, land_two_hours
 
 pytestmark = pytest.mark.integration
 
@@ -68,7 +79,8 @@ def land_some_rejected(topic: Topic) -> None:
         topic.send_readings(1, at=EIGHT, partition=partition)
         topic.send(old_words("b", read_at=seconds(LATE)), at=EIGHT, partition=partition)
         topic.send(b"never", old_words("c"), at=EIGHT, partition=partition)
-    topic.land(limits=Limits(messages=3))
+    landed = topic.land(limits=Limits(messages=3))
+    assert [hour.rejected_by_reason for hour in landed] == [{"contract": 6, "not_json": 2}]
 
 
 def test_what_decodes_now_lands_in_its_place_and_the_rest_stays(topic: Topic) -> None:
@@ -243,3 +255,111 @@ def test_a_replay_that_was_overtaken_by_another_one_doubles_nothing(topic: Topic
     assert [type(result) for result in results].count(LedgerMovedError) == 1
     assert topic.row_hash() == rows
     assert_ledger_is_right(topic)
+
+
+REJECT = """
+insert into bronze.rejected_messages (
+    log_hour, topic, kafka_partition, kafka_offset, slice_id, message_at, value, reason, detail
+)
+select log_hour, topic, kafka_partition, end_offset, slice_id, %(at)s, %(value)s, 'contract', 'x'
+from bronze.landed_slices
+where topic = 'flights.positions' and log_hour = %(hour)s
+"""
+ONE_LONGER = """
+update bronze.landed_slices set end_offset = end_offset + 1, rejected_count = 1
+where topic = 'flights.positions' and log_hour = %(hour)s
+"""
+
+
+def observation(flight_id: str, observed_at: datetime) -> Observation:
+    nothing: dict[str, Any] = dict.fromkeys(Observation.__struct_fields__)
+    told = {"version": 1, "poll_id": "p", "tile_id": "0", "is_on_ground": False}
+    where = {"lat_deg": 1.0, "lon_deg": 1.0, "observed_at": seconds(observed_at)}
+    return Observation(**nothing | told | where | {"flight_id": flight_id})
+
+
+@pytest.mark.parametrize(("minute", "stale"), [(58, [(MODELLED_EIGHT,)]), (30, [])])
+def test_a_retry_makes_exactly_the_answers_stale_that_look_at_its_events(
+    modelled: Modelled, minute: int, stale: list[tuple[datetime]]
+) -> None:
+    land_two_hours(modelled)
+    assert modelled.build(MODELLED_EIGHT, 2).success
+    at = MODELLED_EIGHT + timedelta(minutes=minute)
+    modelled.create_partition("rejected_messages", at)
+    asked = {"at": at, "hour": MODELLED_EIGHT, "value": encode(observation("x", at))}
+    modelled.connection.execute(REJECT, asked)
+    modelled.connection.execute(ONE_LONGER, asked)
+    assert modelled.rows("select as_of_hour from gold.stale_hours") == []
+
+    (retried,) = retry(RAW_FLIGHTS, modelled.connection, run_id="retry")
+    assert retried.landed_count == 1
+    assert modelled.rows("select as_of_hour from gold.stale_hours") == stale
+    assert modelled.build(MODELLED_EIGHT).success
+    assert modelled.rows("select as_of_hour from gold.stale_hours") == []
+    seen = "select count(*) from silver.flight_states where flight_id = 'x'"
+    assert modelled.rows(seen) == [(len(stale),)]
+
+
+def call(*arguments: str) -> Any:
+    """Call the command; return what it printed, as JSON where it is."""
+    done = CliRunner().invoke(app, ["rejected", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout) if "--json" in arguments else done.stdout
+
+
+@pytest.fixture
+def positions(
+    topic: Topic, outside_servers: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Topic]:
+    """Observations that a broken decoder rejected, beside bytes that are none."""
+
+    def broken(value: bytes) -> Observation:
+        raise ValueError("altitude_ft: the decoder forgot feet")
+
+    topic.target = replace(RAW_FLIGHTS, topic=topic.name, decode=broken)
+    values = [encode(observation(str(number), EIGHT)) for number in range(3)]
+    topic.send(*values, b"\x1b[2Jnone\xff", at=EIGHT, key=b"k", headers=[("contract", b"1")])
+    topic.land()
+    decoder = replace(RAW_FLIGHTS, topic=topic.name)
+    monkeypatch.setattr(raw_flights, "TARGETS", {topic.name: decoder})
+    return topic
+
+
+def test_a_person_lists_looks_at_and_retries_what_was_rejected(positions: Topic) -> None:
+    (kind,) = call("list", "--json")
+    assert (kind["topic"], kind["reason"], kind["message_count"]) == (positions.name, "contract", 4)
+    assert (kind["newest_partition"], kind["newest_offset"]) == (0, 3)
+    table = call("list")
+    assert "the decoder forgot feet" in table and "2025-07-20T08:00Z" in table
+
+    (message,) = call("show", positions.name, "0", "3", "--json")
+    assert base64.b64decode(message["value"]) == b"\x1b[2Jnone\xff"
+    assert message["headers"] == [["contract", "1"]]
+    shown = call("show", positions.name, "0", "3")
+    assert "\\x1b[2Jnone\\xff" in shown and "\x1b" not in shown
+
+    (summary,) = call("retry", "--json")
+    assert summary["landed"] == 3
+    assert summary["log_hours"] == summary["event_hours"] == [EIGHT.isoformat()]
+    assert summary["still_rejected"] == {"not_json": 1}
+    assert "0 landed in 0 log hours; still rejected: not_json 1" in call("retry")
+    assert [kind["reason"] for kind in call("list", "--json")] == ["not_json"]
+    assert positions.select("select flight_id from bronze.raw_flights order by 1") == [
+        ("0",), ("1",), ("2",)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["show", "nowhere", "0", "3"], "no message is rejected at nowhere, partition 0, offset 3"),
+        (["retry", "--topic", "nowhere"], "'nowhere' is no topic that lands; they are readings."),
+        (["retry", "--offset", "3"], "together with --topic and --partition"),
+        (["retry", "--first-hour", "noon"], "'noon' is no hour"),
+    ],
+)
+def test_what_cannot_be_retried_is_said_in_one_line(
+    positions: Topic, arguments: list[str], said: str
+) -> None:
+    with pytest.raises(FlightAssetsError, match=said):
+        call(*arguments)
