@@ -82,9 +82,9 @@ def test_every_message_leaves_the_rejected_ones_once_however_often_a_retry_is_ki
     ]
     assert topic.select("select count(*) from bronze.rejected_messages") == [(0,)]
     assert topic.select(
-        "select kind, sum(row_count)::int, sum(rejected_count)::int, count(*) "
+        "select kind, sum(row_count)::int, sum(rejected_count)::int "
         "from bronze.landed_slices group by kind order by kind"
-    ) == [("landed", 0, 0, MESSAGES // A_SLICE), ("retried", MESSAGES, 0, MESSAGES // A_SLICE)]
+    ) == [("landed", 0, 0), ("retried", MESSAGES, 0)]
     asked = {"topic": topic.name, "first": EIGHT, "last": NINE, "run_id": "", "has_landed": False}
     assert topic.run(lambda _t, _r, c: c.execute(claims.BROKEN_CHAINS, asked).fetchall()) == []
     miscounted = claims.MISCOUNTED_SLICES.format(table="bronze.readings").encode()
