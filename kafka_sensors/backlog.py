@@ -35,14 +35,18 @@ def measure(
     """
     partitions = reader.partitions()
     with connection.transaction():
-        ledger = Ledger(connection, target.ledger_schema, target.topic)
+        ledger = Ledger.of(connection, target)
         ends = ledger.ends(reader.topic_id(), partitions)
     waiting = {
         partition: offsets
         for partition in partitions
         if (
             offsets := check_continues(
-                target.topic, partition, reader.watermarks(partition), ends.get(partition)
+                target.topic,
+                partition,
+                reader.watermarks(partition),
+                ends.get(partition),
+                acknowledge=target.acknowledge,
             )
         )
     }

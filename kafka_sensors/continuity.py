@@ -7,28 +7,36 @@ from kafka_sensors.batches import Batch
 from kafka_sensors.errors import EarlierHoursWaitError, HoleError, LogTruncatedError
 from kafka_sensors.ledger import ChainEnd
 from kafka_sensors.offsets import OffsetRange, Watermarks, lost, waiting
+from kafka_sensors.target import ACKNOWLEDGE
 
 log = logging.getLogger(__name__)
 
 
 def check_continues(
-    topic: str, partition: int, watermarks: Watermarks, end: ChainEnd | None
+    topic: str,
+    partition: int,
+    watermarks: Watermarks,
+    end: ChainEnd | None,
+    *,
+    acknowledge: str = ACKNOWLEDGE,
 ) -> OffsetRange:
-    """Return what waits in a partition, or raise where the broker does not continue the ledger."""
+    """Return what waits in a partition, or raise where the broker does not continue the ledger.
+
+    ``acknowledge`` is what a person calls to accept a loss.
+    """
     landed_end = None if end is None else end.offset
     gone = lost(watermarks, landed_end=landed_end)
     if gone is not None:
         raise HoleError(
             f"{topic}/{partition}: the offsets {gone} are gone: the broker deleted them before "
-            "they landed. Lengthen the topic's retention; then acknowledge the hole "
-            "(kafka_sensors.holes.acknowledge), which writes it to the ledger, to land what follows"
+            "they landed. Lengthen the topic's retention; then, to land what follows, acknowledge "
+            f"the hole, which writes it to the ledger: {acknowledge}"
         )
     if landed_end is not None and watermarks.high < landed_end:
         raise LogTruncatedError(
             f"{topic}/{partition}: the topic ends at {watermarks.high}, the ledger at "
             f"{landed_end}: the broker lost messages that had landed, and would give their "
-            "offsets again. Make the topic anew, then acknowledge that "
-            "(kafka_sensors.holes.acknowledge)"
+            f"offsets again. Make the topic anew, then acknowledge that: {acknowledge}"
         )
     if landed_end is None and watermarks.low > 0:
         log.warning(

@@ -13,6 +13,7 @@ import msgspec
 from kafka_sensors.batches import Batch
 from kafka_sensors.messages import Message
 from kafka_sensors.target import Target
+from kafka_sensors.versions import UnknownVersionError
 
 # A chunk of decoded records lives only until its rows are made: fewer objects at a time.
 CHUNK = 1_000
@@ -129,6 +130,8 @@ def reason_for(error: ValueError | RecursionError) -> str:
     """Return the short code for what a decoder said."""
     if isinstance(error, UnicodeDecodeError):
         return "not_utf8"
+    if isinstance(error, UnknownVersionError):
+        return "unknown_version"
     if isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError):
         return "not_json"
     return "too_deep" if isinstance(error, RecursionError) else "contract"

@@ -56,12 +56,16 @@ def land_partitions(
     landing: Landing, partitions: Iterable[int], first_hour: datetime, last_hour: datetime
 ) -> list[int]:
     """Land what waits in these partitions; return those that another run is landing too."""
-    topic = landing.target.topic
+    topic, acknowledge = landing.target.topic, landing.target.acknowledge
     ends = landing.ends()
     # asked after the ledger was: what another run lands meanwhile is in them
     ranges = {
         partition: check_continues(
-            topic, partition, landing.reader.watermarks(partition), ends.get(partition)
+            topic,
+            partition,
+            landing.reader.watermarks(partition),
+            ends.get(partition),
+            acknowledge=acknowledge,
         )
         for partition in partitions
     }

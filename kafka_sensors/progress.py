@@ -1,6 +1,7 @@
 """What a landing did, hour by hour, for people and for the catalogue."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ class SliceReport:
     log_hour: datetime
     row_count: int
     rejected_count: int
+    rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
     byte_count: int
     event_hours: tuple[EventHour, ...]
     seconds: float
@@ -33,6 +35,7 @@ class LandedHour:
     slice_count: int = 0
     row_count: int = 0
     rejected_count: int = 0
+    rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
     byte_count: int = 0
     first_event_at: datetime | None = None
     last_event_at: datetime | None = None
@@ -57,6 +60,8 @@ class LandedHour:
             slice_count=self.slice_count + 1,
             row_count=self.row_count + landed.row_count,
             rejected_count=self.rejected_count + landed.rejected_count,
+            rejected_by_reason=Counter(self.rejected_by_reason)
+            + Counter(landed.rejected_by_reason),
             byte_count=self.byte_count + landed.byte_count,
             first_event_at=min(seen, default=None),
             last_event_at=max(seen, default=None),
@@ -75,6 +80,7 @@ class LandedHour:
             "slices": self.slice_count,
             "rows": self.row_count,
             "rejected": self.rejected_count,
+            "rejected_by_reason": dict(self.rejected_by_reason),
             "bytes": self.byte_count,
             "first_event_at": iso(self.first_event_at),
             "last_event_at": iso(self.last_event_at),

@@ -139,7 +139,7 @@ def retry_at(
     if not failed:
         return None
     with connection.transaction():
-        landed = Ledger(connection, target.ledger_schema, target.topic).runs_that_landed(run_ids)
+        landed = Ledger.of(connection, target).runs_that_landed(run_ids)
     in_vain = list(takewhile(lambda record: record.dagster_run.run_id not in landed, failed))
     if not in_vain or in_vain[0].end_time is None:
         return None

@@ -4,6 +4,7 @@ A slice's rows, its rejected messages and its ledger row commit together, so a p
 leaves all of a slice or nothing, and the next one begins where the ledger ends.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,16 +42,12 @@ class Landing:
     _since: float = field(default_factory=monotonic)
 
     def __post_init__(self) -> None:
-        if self.connection.info.transaction_status != TransactionStatus.IDLE:
-            raise ConnectionBusyError(
-                f"landing {self.target.topic} needs a connection without an open transaction: "
-                "commit before"
-            )
+        check_idle(self.connection, self.target.topic)
 
     @property
     def ledger(self) -> Ledger:
         """The topic's ledger."""
-        return Ledger(self.connection, self.target.ledger_schema, self.target.topic)
+        return Ledger.of(self.connection, self.target)
 
     def ends(self) -> dict[int, ChainEnd]:
         """Return how far each partition of the topic has landed."""
@@ -90,14 +87,15 @@ class Landing:
                     f"{self.target.topic}/{old.partition}: {old.offsets} left the ledger while it "
                     "was replayed; nothing of it was changed. Materialise the hour again"
                 )
-            delete_slice(
-                self.connection,
-                self.target,
-                slice_id=replaced_id,
-                log_hour=batch.log_hour,
-                partition=batch.partition,
-                offsets=batch.offsets,
-            )
+            for slice_id in (replaced_id, *self.ledger.remove_retried(old)):
+                delete_slice(
+                    self.connection,
+                    self.target,
+                    slice_id=slice_id,
+                    log_hour=batch.log_hour,
+                    partition=batch.partition,
+                    offsets=batch.offsets,
+                )
             report = self.write(prepared)
         self.report(report)
 
@@ -127,6 +125,7 @@ class Landing:
             log_hour=batch.log_hour,
             row_count=entry.row_count,
             rejected_count=entry.rejected_count,
+            rejected_by_reason=Counter(each.reason for each in stored.rejected),
             byte_count=entry.byte_count,
             event_hours=hours,
             seconds=monotonic() - self._since,
@@ -157,6 +156,14 @@ class Landing:
             for partition in self.reader.partitions()
         )
         return by_hour(self.target.topic, self.slices, lag=lag)
+
+
+def check_idle(connection: Connection, topic: str) -> None:
+    """Raise where a connection is inside a transaction: nothing could commit by itself."""
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        raise ConnectionBusyError(
+            f"landing {topic} needs a connection without an open transaction: commit before"
+        )
 
 
 def instant(timestamp_ms: int | None) -> datetime | None:

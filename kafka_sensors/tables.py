@@ -120,21 +120,37 @@ def copy(
 def copy_prepared(
     connection: Connection, target: Target, prepared: Prepared, *, slice_id: int
 ) -> Prepared:
-    """Append the rows of a slice; return it with the messages that Postgres refused as rejected."""
+    """Append the rows of a slice and what it rejects.
+
+    Return it with the messages that Postgres refused as rejected.
+    """
+    stored = copy_rows(connection, target, prepared, slice_id=slice_id)
+    prefix = landing_prefix(stored, slice_id)
+    copy_rejected(connection, target, stored.rejected, prefix)
+    return stored
+
+
+def landing_prefix(prepared: Prepared, slice_id: int) -> Row:
+    """Return what the rows of a slice begin with: ``LANDING_COLUMNS`` without the offset."""
     batch = prepared.batch
+    return (microseconds(batch.log_hour), slice_id, batch.partition)
+
+
+def copy_rows(
+    connection: Connection, target: Target, prepared: Prepared, *, slice_id: int
+) -> Prepared:
+    """Append the rows of a slice alone; return it as ``copy_prepared`` does."""
     columns = {**LANDING_COLUMNS, **target.columns}
-    prefix = (microseconds(batch.log_hour), slice_id, batch.partition)
+    prefix = landing_prefix(prepared, slice_id)
 
     def append(part: slice) -> None:
         rows = zip(prepared.offsets[part], prepared.rows[part], strict=True)
         copy(connection, target.table, columns, prefix, rows)
 
     refused = refused_rows(connection, append, range(len(prepared.rows)))
-    stored = prepared
-    if refused:
-        stored = prepared.without({prepared.offsets[at]: why for at, why in refused.items()})
-    copy_rejected(connection, target, stored.rejected, prefix)
-    return stored
+    if not refused:
+        return prepared
+    return prepared.without({prepared.offsets[at]: why for at, why in refused.items()})
 
 
 def refused_rows(
@@ -184,8 +200,13 @@ def rejected_row(topic: str, rejected: Rejected) -> Row:
         message.value(),
         headers_json(message),
         rejected.reason,
-        storable(rejected.detail.encode(errors="backslashreplace")),
+        stored_detail(rejected),
     )
+
+
+def stored_detail(rejected: Rejected) -> str:
+    """Return the words of a rejection as Postgres takes them."""
+    return storable(rejected.detail.encode(errors="backslashreplace"))
 
 
 def headers_json(message: Message) -> Jsonb | None:
@@ -242,7 +263,7 @@ def ensure_day(connection: Connection, table: str, at: datetime) -> None:
     partition of`` does not. A transaction of its own, so that its locks are short.
     """
     day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    child = f"{table}_p{day:%Y%m%d}"
+    child = partition_of(table, day)
     with connection.transaction():
         if exists(connection, child):
             return
@@ -264,6 +285,11 @@ def ensure_day(connection: Connection, table: str, at: datetime) -> None:
                 "alter table {parent} attach partition {child} for values from ({first}) to ({end})"
             ).format(**names, **bounds)
         )
+
+
+def partition_of(table: str, at: datetime) -> str:
+    """Return the name of the partition of a table for the UTC day of an instant."""
+    return f"{table}_p{at.astimezone(UTC):%Y%m%d}"
 
 
 def exists(connection: Connection, table: str) -> bool:

@@ -7,6 +7,8 @@ from typing import Any
 
 from kafka_sensors.offsets import EPOCH
 
+ACKNOWLEDGE = "kafka_sensors.holes.acknowledge"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
@@ -29,3 +31,5 @@ class Target:
     event_at_s: Callable[[Any], int]
     ledger_schema: str = "bronze"
     earliest_hour: datetime = EPOCH  # no message lands before it, whatever its timestamp
+    # What a person calls to accept that messages are gone: errors that need it name it.
+    acknowledge: str = ACKNOWLEDGE

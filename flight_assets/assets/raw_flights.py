@@ -16,6 +16,9 @@ from kafka_sensors.landing import LandedHour, Target, land_waiting
 from kafka_sensors.replay import replay_hours
 from kafka_sensors.sensors import is_landing_run
 
+# What a person calls to accept that messages of a topic are gone.
+ACKNOWLEDGE = 'flight-assets holes acknowledge {topic} --by NAME --reason "WHY"'
+
 FLIGHT_COLUMNS = {
     "observed_at": "timestamptz",
     "lat_deg": "float8",
@@ -46,6 +49,7 @@ RAW_FLIGHTS = Target(
     row=attrgetter(*FLIGHT_COLUMNS),
     event_at_s=attrgetter("observed_at"),
     earliest_hour=hour_of(FIRST_HOUR),
+    acknowledge=ACKNOWLEDGE.format(topic=observations.POSITIONS_TOPIC),
 )
 
 POLL_COLUMNS = {
@@ -70,7 +74,19 @@ RAW_POLLS = Target(
     row=attrgetter(*POLL_COLUMNS),
     event_at_s=attrgetter("started_at"),
     earliest_hour=hour_of(FIRST_HOUR),
+    acknowledge=ACKNOWLEDGE.format(topic=polls.POLLS_TOPIC),
 )
+TARGETS = {target.topic: target for target in (RAW_FLIGHTS, RAW_POLLS)}
+
+
+def targets_of(topic: str | None) -> list[Target]:
+    """Return the target of a topic, all without one; raises ``FlightAssetsError`` for another."""
+    if topic is None:
+        return list(TARGETS.values())
+    if topic not in TARGETS:
+        raise FlightAssetsError(f"'{topic}' is no topic that lands; they are {', '.join(TARGETS)}")
+    return [TARGETS[topic]]
+
 
 # The topics head the lineage; nothing materialises them here, the poller writes them.
 topics = [

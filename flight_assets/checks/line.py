@@ -81,7 +81,8 @@ def ledger_check(asset: str, topic: str) -> dg.AssetChecksDefinition:
     asset=["bronze", "raw_flights"],
     description=(
         f"At most {MAX_REJECTED_RATIO:.0%} of the messages of the hours broke the contract. When "
-        "it warns, look at the reasons here and at the bytes in bronze.rejected_messages."
+        "it warns, look at the reasons and samples here; `flight-assets rejected show` has the "
+        "bytes of each, and `flight-assets rejected retry` lands them when the decoder is repaired."
     ),
 )
 def few_messages_are_rejected(
@@ -101,6 +102,7 @@ def few_messages_are_rejected(
             "rejected": rejected,
             "landed": landed,
             "by_reason": table(by_reason),
+            "samples": table(query(postgres, claims.REJECTED_SAMPLES, **hours)),
         },
     )
 

@@ -5,10 +5,12 @@ travel (``feed.producer``) and how they land (``kafka_sensors``) is not.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
+
+from kafka_sensors.versions import Version, decoder
 
 POSITIONS_TOPIC = "flights.positions"
 CONTRACT_VERSION: Final = 1
@@ -75,7 +77,13 @@ MAX_REFUSED_ID_LENGTH = 200
 MISSING_MARKS = ("", "N/A")  # the feed has two marks for "missing"
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Observation)
+# Every version that a topic may hold. docs/contracts.md says how another one is made.
+VERSIONS = (Version(CONTRACT_VERSION, Observation),)
+
+# Returns the observation in a message of any of these versions. Raises msgspec.DecodeError for what
+# is not JSON and its subclass msgspec.ValidationError for JSON that breaks the contract, of which
+# UnknownVersionError is one; all name the reason.
+decode: Callable[[bytes], Observation] = decoder(*VERSIONS)
 
 
 def from_feed_row(
@@ -148,12 +156,3 @@ def encode(record: Observation | RefusedRow) -> bytes:
     except UnicodeEncodeError:  # half of a surrogate, which the refusal spells out
         text = json.dumps(msgspec.to_builtins(record), ensure_ascii=False)
         return text.encode(errors="replace")
-
-
-def decode(value: bytes) -> Observation:
-    """Return the observation in a message.
-
-    Raises ``msgspec.DecodeError`` for what is not JSON and its subclass
-    ``msgspec.ValidationError`` for JSON that breaks the contract; both name the reason.
-    """
-    return _decoder.decode(value)

@@ -1,10 +1,12 @@
 """The message contract of ``flights.polls``: one record per sweep of the world."""
 
+from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
 import msgspec
 
 from flight_assets.core.observations import Text, UnixS
+from kafka_sensors.versions import Version, decoder
 
 POLLS_TOPIC = "flights.polls"
 CONTRACT_VERSION: Final = 1
@@ -41,14 +43,13 @@ class Poll(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Poll)
+# Every version that a topic may hold. docs/contracts.md says how another one is made.
+VERSIONS = (Version(CONTRACT_VERSION, Poll),)
+
+# Returns the poll in a message; raises as observations.decode does.
+decode: Callable[[bytes], Poll] = decoder(*VERSIONS)
 
 
 def encode(poll: Poll) -> bytes:
     """Return the poll as the JSON bytes of one message."""
     return _encoder.encode(poll)
-
-
-def decode(value: bytes) -> Poll:
-    """Return the poll in a message; raises as ``observations.decode`` does."""
-    return _decoder.decode(value)

@@ -14,7 +14,7 @@ left join lateral (
     where
         other.topic = slices.topic and other.topic_id = slices.topic_id
         and other.kafka_partition = slices.kafka_partition
-        and other.start_offset < slices.start_offset
+        and other.start_offset < slices.start_offset and other.kind <> 'retried'
     order by other.start_offset desc
     limit 1
 ) as before on true
@@ -23,12 +23,13 @@ left join lateral (
     where
         other.topic = slices.topic and other.topic_id = slices.topic_id
         and other.kafka_partition = slices.kafka_partition
-        and other.start_offset > slices.start_offset
+        and other.start_offset > slices.start_offset and other.kind <> 'retried'
     order by other.start_offset
     limit 1
 ) as after on true
 where
     slices.topic = %(topic)s and slices.log_hour between %(first)s and %(last)s
+    and slices.kind <> 'retried'
     and (before.end_offset <> slices.start_offset or after.start_offset <> slices.end_offset)
 order by slices.topic, slices.kafka_partition, slices.start_offset
 limit 10
@@ -56,7 +57,7 @@ cross join lateral (
     and rejected.slice_id = slices.slice_id
 ) as rejected
 where
-    slices.topic = %(topic)s and kind = 'landed'
+    slices.topic = %(topic)s and kind <> 'hole'
     and slices.log_hour between %(first)s and %(last)s
     and (run_id = %(run_id)s or not %(has_landed)s)
     and (slices.row_count <> table_rows or rejected_count <> table_rejected)
@@ -80,6 +81,22 @@ where topic = 'flights.positions' and log_hour between %(first)s and %(last)s
 group by reason
 order by messages desc
 limit 20
+"""
+# The newest of each reason: 3 of them, up to 300 bytes of each as escapes.
+REJECTED_SAMPLES = """
+select
+    reason, kafka_partition, kafka_offset, detail,
+    encode(substring(value for 300), 'escape') as value
+from (
+    select *, row_number() over (
+        partition by reason order by log_hour desc, kafka_offset desc
+    ) as place
+    from bronze.rejected_messages
+    where topic = 'flights.positions' and log_hour between %(first)s and %(last)s
+) as newest
+where place <= 3
+order by reason, place
+limit 30
 """
 LANDED_ROWS = """
 select coalesce(sum(row_count), 0)::bigint as rows

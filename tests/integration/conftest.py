@@ -1,6 +1,7 @@
 """The warehouse of modelled.py as a fixture: parsed once a module, emptied for each test."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from dbt.cli.main import dbtRunner
@@ -36,3 +37,15 @@ def _parsed(server_conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> I
 def modelled(_parsed: Modelled) -> Modelled:
     _parsed.reset()
     return _parsed
+
+
+@pytest.fixture
+def outside_servers(
+    new_home: Path, database: str, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings of somebody whose Postgres and Kafka run elsewhere: the test's own."""
+    parts = conninfo_to_dict(database)
+    for name in ("host", "port", "user", "password"):
+        monkeypatch.setenv(f"POSTGRES_{name.upper()}", str(parts[name]))
+    monkeypatch.setenv("POSTGRES_DB", str(parts["dbname"]))
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)

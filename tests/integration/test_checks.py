@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from flight_assets.assets.dbt import hourly_models, manifest
-from flight_assets.checks import contracts, usual
+from flight_assets.checks import contracts, line, usual
 from flight_assets.partitions import partition_key_of
 from flight_assets.resources import resources
 from flight_assets.warehouse import claims
@@ -62,6 +62,24 @@ def test_an_airline_that_vanished_from_the_answer_is_seen(modelled: Modelled) ->
         "0 flights, 24 the day before",
         "24 flights, 0 the day before",
     ]
+
+
+def test_rejected_messages_are_seen_by_reason_with_the_newest_of_each(modelled: Modelled) -> None:
+    modelled.land([flight("a", EIGHT)] * 200)
+    assert judged(line.few_messages_are_rejected).passed
+    modelled.create_partition("rejected_messages", EIGHT)
+    for offset in range(5):
+        modelled.connection.execute(
+            "insert into bronze.rejected_messages (log_hour, topic, kafka_partition, kafka_offset, "
+            "slice_id, message_at, value, reason, detail) values (%s, 'flights.positions', 0, %s, "
+            "1, now(), %s, 'not_utf8', 'bad byte')",
+            [EIGHT, offset, b"tide\xff\x00" + b"x" * 400],
+        )
+    result = judged(line.few_messages_are_rejected)
+    assert not result.passed
+    samples = result.metadata["samples"].value
+    assert [sample["kafka_offset"] for sample in samples] == ["4", "3", "2"]
+    assert samples[0]["value"] == r"tide\377\000" + "x" * 294
 
 
 def test_a_usual_hour_passes(modelled: Modelled) -> None:

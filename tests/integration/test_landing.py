@@ -44,6 +44,7 @@ def test_what_waits_lands_once_with_its_ledger(topic: Topic) -> None:
         "slices": 3,
         "rows": 2500,
         "rejected": 0,
+        "rejected_by_reason": {},
         "bytes": 2500 * 64,
         "first_event_at": "2025-07-20T08:00:00+00:00",
         "last_event_at": "2025-07-20T08:00:00+00:00",
