@@ -93,6 +93,18 @@ touched_hours as (
     group by as_of_hour
     having max(slice_id) is not null
 
+),
+
+closed_hours as (
+
+    -- a subquery for each of the few touched hours: all that were ever pruned are many
+    select as_of_hour
+    from touched_hours
+    where (
+        select max(closed.as_of_hour) from {{ ref('closed_hours') }} as closed
+        where closed.as_of_hour = touched_hours.as_of_hour
+    ) is not null
+
 )
 
 select
@@ -103,3 +115,6 @@ select
 from hours
 inner join touched_hours
     on hours.as_of_hour = touched_hours.as_of_hour
+left join closed_hours
+    on hours.as_of_hour = closed_hours.as_of_hour
+where closed_hours.as_of_hour is null
