@@ -1,12 +1,30 @@
 """What is pruned of bronze, what stays, and that no answer and no flight changes by it."""
 
-from datetime import date, datetime, timedelta
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import dagster as dg
 import pytest
+from psycopg.conninfo import make_conninfo
 
+from flight_assets.assets.dbt import closed_to, hourly_models
+from flight_assets.errors import FlightAssetsError
+from flight_assets.resources import resources
 from flight_assets.warehouse import retention
-from flight_assets.warehouse.retention import RAW_TABLES, Pruned, prune_bronze
+from flight_assets.warehouse.connection import connect
+from flight_assets.warehouse.retention import (
+    RAW_TABLES,
+    Pruned,
+    bronze_plan,
+    models_read_bronze,
+    prune_bronze,
+)
+from kafka_sensors.ledger import Ledger
+from kafka_sensors.tables import ensure_day
 
 from .modelled import EIGHT, POLLS, Modelled, flight
 
@@ -15,7 +33,9 @@ pytestmark = pytest.mark.integration
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 MIDNIGHT = EIGHT - 8 * HOUR
 AGE_DAYS = 7
-KEPT = ("gold.answers", "gold.evidence", "gold.answered_hours", "silver.flight_states")
+LONG_AFTER = datetime.now(UTC) + 99 * DAY  # whatever a test lands has landed long ago by then
+KEPT = ("gold.answers", "gold.evidence", "gold.answered_hours", "silver.as_of_hours")
+STATES = ("silver.flight_states", "silver.observed_fleets", "silver.unmatched_codes")
 OF_FLIGHTS = ("silver.flight_quarters", "silver.flight_sessions", "silver.quality_quarters")
 HASHES = """
 select '{table}', count(*), md5(string_agg(row::text, e'\n' order by row::text))
@@ -85,7 +105,7 @@ def land_days(history: Modelled, days: int, *, first: datetime = MIDNIGHT) -> No
         land_day(history, first + number * DAY)
 
 
-def hashes(history: Modelled, tables: tuple[str, ...] = KEPT + OF_FLIGHTS) -> list[Any]:
+def hashes(history: Modelled, tables: tuple[str, ...] = KEPT + STATES + OF_FLIGHTS) -> list[Any]:
     return [history.rows(HASHES.format(table=table))[0] for table in tables]
 
 
@@ -118,7 +138,7 @@ def test_a_day_that_is_old_and_modelled_goes_and_takes_no_answer_along(history: 
     land_days(history, 3)
     build(history, MIDNIGHT, 3)
     before = hashes(history)
-    assert all(count for _, count, _ in before)
+    assert all(count for table, count, _ in before if table != "silver.unmatched_codes")
     found = prune(history, MIDNIGHT + 2 * DAY + AGE_DAYS * DAY)
     first = (MIDNIGHT - DAY).date()  # of the observations before midnight
     assert [day.day for day in found.days] == [first, first + DAY, first + 2 * DAY]
@@ -188,6 +208,172 @@ def test_a_day_that_is_landed_again_can_be_built_again(history: Modelled) -> Non
     assert closed(history) == []
     build(history, MIDNIGHT, 1, rebuild=True)
     assert hashes(history, KEPT[:1]) == before
-    again = prune(history, datetime.now(EIGHT.tzinfo) + 9 * DAY, age_days=1)
+    again = prune(history, LONG_AFTER)
     assert day in [each.day for each in again.days]
     assert MIDNIGHT + 8 * HOUR in closed(history)
+
+
+def test_nothing_goes_of_which_anything_is_still_to_be_made(history: Modelled) -> None:
+    land_days(history, 3)
+    build(history, MIDNIGHT, 3)
+    before, first, second, third = ((MIDNIGHT + n * DAY).date() for n in (-1, 0, 1, 2))
+    noon, later = MIDNIGHT + DAY + 12 * HOUR, MIDNIGHT + 2 * DAY + 10 * HOUR
+
+    def kept() -> set[date]:
+        found = bronze_plan(history.connection, now=LONG_AFTER, age_days=AGE_DAYS)
+        assert set(found.may_go) | set(found.kept) == {before, first, second, third}
+        assert all(found.kept.values()), "each with its reason"
+        return set(found.kept)
+
+    assert kept() == set()
+    poll = history.land_poll(noon, noon + MINUTE)
+    assert kept() == {second}, "an hour of it was never answered"
+    undo(history, [poll])
+    late = history.land([flight("a0721", noon - 3 * HOUR - 5 * MINUTE)], log_hour=later)
+    assert kept() == {second, third}, "late for the second day, in the log of the third"
+    undo(history, [late])
+    late = history.land([flight("n0722", MIDNIGHT + 2 * DAY - 2 * MINUTE)], log_hour=later)
+    assert kept() == {second, third}, "the answer of the third day looks back over midnight"
+    undo(history, [late])
+    unpolled = history.land([flight("x", noon + 3 * HOUR)])
+    assert stale(history) == []
+    assert kept() == {second}, "no answer looks at it, and flights have it still to come"
+    undo(history, [unpolled])
+    assert kept() == set()
+    history.connection.execute("update silver.flight_progress set through_slice_id = 0")
+    assert kept() == {before, first, second, third}
+    assert prune(history, LONG_AFTER).days == ()
+    assert len(days_of(history)) == 4
+
+
+def undo(history: Modelled, slice_ids: list[int]) -> None:
+    history.connection.execute(
+        "delete from bronze.landed_slices where slice_id = any(%s)", [slice_ids]
+    )
+
+
+def test_what_lands_between_the_plan_and_the_drop_keeps_its_day(
+    history: Modelled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land_days(history, 1)
+    build(history, MIDNIGHT, 1)
+    planned = retention.bronze_plan
+
+    def land_after(*arguments: Any, **options: Any) -> Any:
+        found = planned(*arguments, **options)
+        late = flight("a0720", MIDNIGHT + 8 * HOUR + 50 * MINUTE)
+        history.land([late], log_hour=MIDNIGHT + 5 * DAY)
+        return found
+
+    monkeypatch.setattr(retention, "bronze_plan", land_after)
+    found = prune(history, MIDNIGHT + 99 * DAY)
+    assert "landed" in found.kept[MIDNIGHT.date()]
+    assert [day.day for day in found.days] == [(MIDNIGHT - DAY).date()]
+
+
+def test_models_that_are_being_built_and_readers_keep_a_day_and_are_named(
+    history: Modelled,
+) -> None:
+    land_days(history, 1)
+    build(history, MIDNIGHT, 1)
+    now = MIDNIGHT + 99 * DAY
+    with connect(conninfo_of(history)) as other:
+        with models_read_bronze(other):
+            assert "models" in prune(history, now).kept[MIDNIGHT.date()]
+        other.execute("select 1 from bronze.raw_flights limit 1")
+        reason = prune(history, now).kept[MIDNIGHT.date()]
+        assert f"pid {other.info.backend_pid}" in reason
+        other.rollback()
+        assert prune(history, now).kept == {}
+
+
+def test_a_landing_goes_on_while_days_are_dropped(history: Modelled) -> None:
+    land_days(history, 8)
+    build(history, MIDNIGHT, 8)
+    landed: list[int] = []
+    is_over = threading.Event()
+
+    def land() -> None:
+        """Land a row a transaction, which fails where it waits for as long as a person notices."""
+        with connect(conninfo_of(history)) as mine:
+            mine.execute("set lock_timeout = '10s'")
+            mine.commit()
+            while not is_over.is_set():
+                ensure_day(mine, "bronze.raw_flights", MIDNIGHT + 20 * DAY)
+                with mine.transaction():
+                    Ledger(mine, "bronze", "flights.positions").lock()
+                    mine.execute(ONE_ROW.encode(), [MIDNIGHT + 20 * DAY, len(landed)])
+                landed.append(len(landed))
+
+    with ThreadPoolExecutor(1) as pool, connect(conninfo_of(history)) as reader:
+        landing = pool.submit(land)
+        try:
+            reader.execute("select 1 from bronze.raw_flights limit 1")
+            while not landed:
+                is_over.wait(0.01)
+            at = len(landed)
+            assert len(prune(history, MIDNIGHT + 15 * DAY).kept) == 9, "a reader forgot to commit"
+            assert len(landed) > at, "landing does not wait for the reader, too"
+            reader.rollback()
+            assert len(prune(history, MIDNIGHT + 15 * DAY).days) == 9
+        finally:
+            is_over.set()
+        landing.result()
+    assert history.rows("select count(*) from bronze.raw_flights") == [(len(landed),)]
+
+
+ONE_ROW = """
+insert into bronze.raw_flights (
+    log_hour, observed_at, slice_id, kafka_offset, kafka_partition, lat_deg, lon_deg, is_on_ground,
+    flight_id, poll_id, tile_id)
+select at, at, 0, n, 0, 1, 1, false, 'f', 'p', 't'
+from (select %s::timestamptz as at, %s::bigint as n) as place
+"""
+
+
+def conninfo_of(history: Modelled) -> str:
+    info = history.connection.info
+    return make_conninfo(info.dsn, password=info.password)
+
+
+def run_over(history: Modelled, first: datetime, hours: int, rebuild: bool) -> list[str]:
+    """Return what a run over the hours tells the models to leave alone."""
+    window = SimpleNamespace(start=first, end=first + hours * HOUR)
+    context: Any = SimpleNamespace(partition_time_window=window, log=logging.getLogger("run"))
+    with connect(conninfo_of(history)) as connection:
+        return closed_to(context, connection, rebuild=rebuild)
+
+
+def test_a_person_who_builds_a_pruned_hour_is_told_what_to_do(history: Modelled) -> None:
+    pruned_to(history, 2)
+    before = hashes(history)
+    with pytest.raises(FlightAssetsError, match="2025-07-20T08 were pruned") as refused:
+        dg.materialize(
+            [hourly_models],
+            partition_key="2025-07-20-08:00",
+            resources=resources(),
+            instance=dg.DagsterInstance.ephemeral(),
+        )
+    assert "materialise bronze/raw_polls and bronze/raw_flights of 2025-07-20T08" in str(refused)
+    assert hashes(history) == before
+    assert run_over(history, MIDNIGHT + 2 * DAY, 1, rebuild=True) == []
+    # a landing run, which has no choice of hours, goes on
+    told = run_over(history, MIDNIGHT + 7 * HOUR, 3, rebuild=False)
+    assert told == ["2025-07-20T08:00:00+00:00"]
+
+
+def test_fleets_that_no_country_is_inferred_from_go(history: Modelled) -> None:
+    land_day(history, MIDNIGHT)
+    build(history, MIDNIGHT, 1)
+    fleets = "insert into silver.observed_fleets select %s::timestamptz - n * interval '1 day', "
+    fleets += "'SIA', '9V-' || n from generate_series(0, 199) as n"
+    history.connection.execute(fleets.encode(), [MIDNIGHT + 8 * HOUR])
+    looked_at = (
+        "select airline_icao, registration from silver.observed_fleets where as_of_hour > "
+        "(select max(as_of_hour) from silver.observed_fleets) - interval '30 day' order by 1, 2"
+    )
+    before = history.rows(looked_at)
+    assert retention.prune_fleets(history.connection, age_days=0) == 0
+    assert retention.prune_fleets(history.connection, age_days=90) == 109
+    assert history.rows(looked_at) == before
+    assert len(before) > 30
