@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from flight_assets.commands import answers, demo, dev, docs, feed, sql, stack, why
+from flight_assets.commands import answers, demo, dev, docs, feed, prune, sql, stack, why
 from flight_assets.errors import FlightAssetsError
 from kafka_sensors.errors import KafkaSensorsError
 
@@ -14,7 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # what reaches a person is one line, or a plain traceback
 )
-for part in (demo, dev, answers, why, docs, sql, stack, feed):
+for part in (demo, dev, answers, why, docs, sql, prune, stack, feed):
     part.register(app)
 
 

@@ -156,9 +156,14 @@ def partitions(connection: Connection, tables: list[str]) -> list[Partition]:
     ]
 
 
+def never_landed(day: date) -> LogDay:
+    """Return a day without anything in it."""
+    return LogDay(day=day, landed_at=None, newest_slice_id=0, event_hours=frozenset())
+
+
 def hours_of(day: date, topics: list[str]) -> dict[str, Any]:
     """Return what chooses the slices of a day of the log."""
-    ends_at = LogDay(day=day, landed_at=None, newest_slice_id=0, event_hours=frozenset()).ends_at
+    ends_at = never_landed(day).ends_at
     return {"topics": topics, "first": ends_at - DAY, "end": ends_at}
 
 
@@ -191,8 +196,10 @@ def old_days(
     connection: Connection, tables: list[str], *, now: datetime, age_days: int, most: int | None
 ) -> list[LogDay]:
     """Return the oldest days that have partitions and are old, at most so many where told."""
-    found = []
+    found: list[LogDay] = []
     for day in sorted({partition.day for partition in partitions(connection, tables)}):
+        if not is_old(never_landed(day), now=now, age_days=age_days):
+            break  # nor is any after it, whenever it landed
         if is_old(log_day(connection, day, with_hours=False), now=now, age_days=age_days):
             found.append(log_day(connection, day))
         if most is not None and len(found) == most:

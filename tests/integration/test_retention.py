@@ -377,3 +377,42 @@ def test_fleets_that_no_country_is_inferred_from_go(history: Modelled) -> None:
     assert retention.prune_fleets(history.connection, age_days=90) == 109
     assert history.rows(looked_at) == before
     assert len(before) > 30
+
+
+def test_a_year_of_days_goes_but_for_those_that_are_not_modelled(history: Modelled) -> None:
+    days = 400
+    land_days(history, days)
+    tables = ("as_of_hours", "answered_hours", "stale_hours", "closed_hours", "flight_progress")
+    no_hour = {"from_hour": "2025-07-01T00:00:00Z", "to_hour": "2025-07-01T01:00:00Z"}
+    assert history.dbt("run", "--select", *tables, **no_hour, closed_hours=[]).success
+    newest = "(select max(slice_id) from bronze.landed_slices)"
+    # as the models say when they have answered everything
+    history.connection.execute(
+        "insert into gold.answered_hours select date_trunc('hour', started_at, 'UTC'), "
+        f"max(ended_at), {newest}, now(), 'test' from bronze.raw_polls group by 1".encode()
+    )
+    history.connection.execute(
+        f"insert into silver.flight_progress values ({newest}, 'test', now())".encode()
+    )
+    not_modelled = MIDNIGHT + 200 * DAY + 8 * HOUR
+    history.land([flight("late", not_modelled + 55 * MINUTE)], log_hour=MIDNIGHT + 250 * DAY)
+    history.connection.execute(
+        "update bronze.landed_slices set landed_at = log_hour where landed_at > '2026-10-01'"
+    )
+    assert stale(history) == [not_modelled]
+    now = MIDNIGHT + days * DAY
+    found = prune(history, now)
+    kept = {(MIDNIGHT + number * DAY).date() for number in (200, 250)}
+    assert set(found.kept) == kept
+    assert all("2026-02-05T08" in reason for reason in found.kept.values())
+    # all but those, and the seven days that are not old: one began the evening before
+    assert len(found.days) == days + 1 - 7 - 2
+    assert set(days_of(history)) == kept | {(now - n * DAY).date() for n in range(1, 8)}
+    assert len(closed(history)) == 2 * (days - 7 - 2) + 3, (
+        "and the hours that look back over midnight"
+    )
+    assert stale(history) == [not_modelled], "and it can still be built"
+    [(rows,)] = history.rows(
+        "select sum(row_count) from bronze.pruned_days where table_name = 'bronze.raw_flights'"
+    )
+    assert rows == 6 * (days - 7 - 2) + 1
