@@ -159,7 +159,8 @@ inner join bronze.slice_event_hours as brought
 where
     landed.topic = 'flights.positions' and landed.run_id = %(run_id)s
     and landed.log_hour between %(first)s and %(last)s
-    and brought.event_hour <= (select max(last_event_at) from bronze.pruned_days)
+    and brought.event_hour - interval '1 hour'
+    <= (select max(last_event_at) from bronze.pruned_days)
     and exists (
         select from bronze.pruned_slice_hours as pruned
         where

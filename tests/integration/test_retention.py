@@ -14,7 +14,8 @@ from psycopg.conninfo import make_conninfo
 from flight_assets.assets.dbt import closed_to, hourly_models
 from flight_assets.errors import FlightAssetsError
 from flight_assets.resources import resources
-from flight_assets.warehouse import retention
+from flight_assets.retention import retention_job
+from flight_assets.warehouse import claims, retention
 from flight_assets.warehouse.connection import connect
 from flight_assets.warehouse.retention import (
     RAW_TABLES,
@@ -156,6 +157,10 @@ def test_a_day_that_is_old_and_modelled_goes_and_takes_no_answer_along(history: 
         ("bronze.raw_polls", first + 2 * DAY, 2),
     ]
     assert found.byte_count > 0
+    counted = {"topic": "flights.positions", "first": MIDNIGHT - DAY, "last": LONG_AFTER}
+    miscounted = claims.MISCOUNTED_SLICES.format(table="bronze.raw_flights")
+    run = {"run_id": "x", "has_landed": False}
+    assert history.connection.execute(miscounted.encode(), counted | run).fetchall() == []
     assert prune(history, MIDNIGHT + 2 * DAY + AGE_DAYS * DAY).days == ()
 
 
@@ -173,6 +178,12 @@ def test_late_rows_and_a_rebuild_leave_what_was_pruned_as_it_is(history: Modelle
     poll = {"poll_id": "late", "started_at": at, "ended_at": at + MINUTE}
     history._land("flights.polls", POLLS, [poll], [at], MIDNIGHT + 3 * DAY + 9 * HOUR)
     assert stale(history) == [], "nobody is asked for what cannot be built"
+    run = {"run_id": "late", "first": MIDNIGHT, "last": LONG_AFTER}
+    history.connection.execute(
+        "update bronze.landed_slices set run_id = 'late' where landed_at > log_hour + '1 day'"
+    )
+    too_late = history.connection.execute(claims.TOO_LATE, run).fetchall()
+    assert [row[1:] for row in too_late] == [(eight, 2), (MIDNIGHT + 3 * DAY, 1)]
     build(history, MIDNIGHT, 4)
     assert hashes(history) == before, "as a landing run that goes over them"
     build(history, MIDNIGHT, 4, rebuild=True)
@@ -416,3 +427,24 @@ def test_a_year_of_days_goes_but_for_those_that_are_not_modelled(history: Modell
         "select sum(row_count) from bronze.pruned_days where table_name = 'bronze.raw_flights'"
     )
     assert rows == 6 * (days - 7 - 2) + 1
+
+
+def test_the_daily_job_prunes_what_the_settings_say_and_shows_it(
+    history: Modelled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land_days(history, 1)
+    build(history, MIDNIGHT, 1)
+    monkeypatch.setenv("RETENTION_BRONZE_DAYS", "0")
+    instance = dg.DagsterInstance.ephemeral()
+    assert retention_job.execute_in_process(instance=instance, resources=resources()).success
+    assert len(days_of(history)) == 2
+    monkeypatch.setenv("RETENTION_BRONZE_DAYS", "7")
+    done = retention_job.execute_in_process(instance=instance, resources=resources())
+    assert days_of(history) == []
+    [output] = [
+        event.step_output_data
+        for event in done.all_events
+        if event.is_successful_output and event.step_key == "prune_warehouse"
+    ]
+    assert output.metadata["bronze_days"].value == 2
+    assert output.metadata["bronze_kept"].value == {}

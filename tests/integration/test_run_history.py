@@ -1,15 +1,19 @@
 """What is left of Dagster's runs when the old ones are deleted, on its storage in Postgres."""
 
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 from dagster._core.test_utils import create_run_for_test
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from flight_assets.run_history import prune_runs
+from flight_assets.warehouse.connection import connect
+from flight_assets.warehouse.migrate import create_database_if_missing
 
 pytestmark = pytest.mark.integration
 
@@ -30,8 +34,10 @@ def is_well() -> dg.AssetCheckResult:
 
 
 @pytest.fixture
-def instance(database: str) -> Iterator[dg.DagsterInstance]:
-    where = conninfo_to_dict(database)
+def instance(server_conninfo: str) -> Iterator[dg.DagsterInstance]:
+    name = f"dagster_{uuid.uuid4().hex[:12]}"
+    where = conninfo_to_dict(server_conninfo) | {"dbname": name}
+    create_database_if_missing(make_conninfo(server_conninfo, dbname=name))
     storage = {
         "username": where["user"],
         "password": where["password"],
@@ -72,7 +78,14 @@ def materialized(instance: dg.DagsterInstance) -> list[str]:
 def test_old_runs_go_and_no_hour_looks_missing(instance: dg.DagsterInstance) -> None:
     runs = [materialize(instance, key) for key in KEYS[:3]]
     unfinished = create_run_for_test(instance, "a_job", status=dg.DagsterRunStatus.STARTED).run_id
-    assert prune(instance) == (3, 2, False), "of three results of the check the newest stays"
+    run_count, check_count, are_more = prune(instance)
+    assert (run_count, are_more) == (3, False)
+    assert check_count >= 2, "of three results of the check the newest stays"
+    [check] = instance.event_log_storage.get_latest_asset_check_execution_by_key(
+        [is_well.check_key]
+    ).values()
+    assert check.status == AssetCheckExecutionRecordStatus.SUCCEEDED
+    assert check.run_id == runs[2]
     assert [run.run_id for run in instance.get_runs()] == [unfinished]
     assert not any(instance.all_logs(run_id) for run_id in runs)
     assert materialized(instance) == KEYS[:3]
