@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from flight_assets.run_history import prune_runs
 from flight_assets.warehouse.connection import connect
+from flight_assets.warehouse.connection import connect
 from flight_assets.warehouse.migrate import create_database_if_missing
 
 pytestmark = pytest.mark.integration
@@ -46,10 +47,11 @@ def instance(server_conninfo: str) -> Iterator[dg.DagsterInstance]:
         "db_name": where["dbname"],
         "scheme": "postgresql+psycopg2",
     }
-    with dg.instance_for_test(
-        overrides={"storage": {"postgres": {"postgres_db": storage}}}
-    ) as made:
+    overrides = {"storage": {"postgres": {"postgres_db": storage}}}
+    with dg.instance_for_test(overrides=overrides) as made:
         yield made
+    with connect(make_conninfo(server_conninfo, dbname="postgres"), autocommit=True) as admin:
+        admin.execute(f"drop database {name} with (force)".encode())
 
 
 def materialize(instance: dg.DagsterInstance, key: str) -> str:
