@@ -1,4 +1,4 @@
-"""What may be pruned: plain decisions over days of the log, and over runs. No clock, no database.
+"""Which days of bronze may be pruned: plain decisions over days of the log. No clock, no database.
 
 A day of bronze may go when it is old, and when nothing that is to be made of it is missing. It is a
 day of the log: its observations may be of other hours, which is why its hours of event time count.

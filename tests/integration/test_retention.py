@@ -358,16 +358,20 @@ def run_over(history: Modelled, first: datetime, hours: int, rebuild: bool) -> l
 def test_a_person_who_builds_a_pruned_hour_is_told_what_to_do(history: Modelled) -> None:
     pruned_to(history, 2)
     before = hashes(history)
-    with pytest.raises(FlightAssetsError, match="2025-07-20T08 were pruned") as refused:
-        dg.materialize(
-            [hourly_models],
-            partition_key="2025-07-20-08:00",
-            resources=resources(),
-            instance=dg.DagsterInstance.ephemeral(),
+
+    def materialize(key: str) -> dg.ExecuteInProcessResult:
+        instance = dg.DagsterInstance.ephemeral()
+        return dg.materialize(
+            [hourly_models], partition_key=key, resources=resources(), instance=instance
         )
+
+    with pytest.raises(FlightAssetsError, match="2025-07-20T08 were pruned") as refused:
+        materialize("2025-07-20-08:00")
     assert "materialise bronze/raw_polls and bronze/raw_flights of 2025-07-20T08" in str(refused)
     assert hashes(history) == before
-    assert run_over(history, MIDNIGHT + 2 * DAY, 1, rebuild=True) == []
+    assert materialize("2025-07-21-08:00").success, "an hour that is open"
+    assert hashes(history) == before
+    assert prune(history, LONG_AFTER).kept == {}, "the run has let go of bronze"
     # a landing run, which has no choice of hours, goes on
     told = run_over(history, MIDNIGHT + 7 * HOUR, 3, rebuild=False)
     assert told == ["2025-07-20T08:00:00+00:00"]

@@ -13,7 +13,6 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from flight_assets.run_history import prune_runs
 from flight_assets.warehouse.connection import connect
-from flight_assets.warehouse.connection import connect
 from flight_assets.warehouse.migrate import create_database_if_missing
 
 pytestmark = pytest.mark.integration
