@@ -8,6 +8,7 @@ from flight_assets.assets.raw_flights import raw_flights, raw_polls, topics
 from flight_assets.assets.references import raw_aircraft_types, raw_airlines, raw_airports
 from flight_assets.checks import CHECKS
 from flight_assets.resources import resources
+from flight_assets.retention import retention_daily_schedule, retention_job
 
 defs = dg.Definitions(
     assets=[
@@ -26,8 +27,13 @@ defs = dg.Definitions(
         automation.answer_hours_job,
         automation.references_job,
         automation.poll_job,
+        retention_job,
     ],
-    schedules=[automation.references_daily_schedule, automation.poll_every_minute_schedule],
+    schedules=[
+        automation.references_daily_schedule,
+        automation.poll_every_minute_schedule,
+        retention_daily_schedule,
+    ],
     sensors=[automation.raw_flights_landing_sensor, automation.stale_hours_sensor],
     resources=resources(),
 )

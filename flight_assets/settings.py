@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from flight_assets.errors import FlightAssetsError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+MIN_FLEETS_DAYS = 60  # twice the days that dbt's observed_fleet_days says
 
 
 def _absolute(path: Path) -> Path:
@@ -35,8 +36,16 @@ def _whole_hour(text: str) -> str:
     return text
 
 
+def _no_age_or_long(days: int) -> int:
+    """Return an age at which no fleet is lost that the country of an airline is inferred from."""
+    if 0 < days < MIN_FLEETS_DAYS:
+        raise ValueError(f"0 (never), or at least {MIN_FLEETS_DAYS}: 30 days are looked at")
+    return days
+
+
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Days = Annotated[int, Field(ge=0, le=36_500)]
 
 
 class Settings(BaseSettings):
@@ -84,6 +93,14 @@ class Settings(BaseSettings):
         80, ge=1, le=10_000, validation_alias="FEED_REQUESTS_PER_MINUTE"
     )
     feed_timeout_s: float = Field(20, gt=0, le=600, validation_alias="FEED_TIMEOUT_S")
+
+    # How many days what grows is kept, 0 for ever. docs/retention.md says what of it goes when.
+    retention_bronze_days: Days = Field(7, validation_alias="RETENTION_BRONZE_DAYS")
+    retention_rejected_days: Days = Field(30, validation_alias="RETENTION_REJECTED_DAYS")
+    retention_fleets_days: Annotated[Days, AfterValidator(_no_age_or_long)] = Field(
+        90, validation_alias="RETENTION_FLEETS_DAYS"
+    )
+    retention_dagster_days: Days = Field(14, validation_alias="RETENTION_DAGSTER_DAYS")
 
     @property
     def home(self) -> Path:

@@ -58,7 +58,7 @@ def check_held(landing: Landing, slices: Sequence[LandedSlice]) -> None:
         named = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
         raise OffsetsGoneError(
             f"{landing.target.topic}: Kafka no longer holds {named} (partition[start, end)) of "
-            "the hours to replay. Nothing was deleted: the rows stay as they landed"
+            "the hours to replay. Nothing was deleted: the table stays as it is"
         )
 
 

@@ -35,11 +35,44 @@
     {{ return({"from": from_hour, "to": to_hour}) }}
 {%- endmacro %}
 
-{#- The instant lies in a requested hour. Constants, so that an index or a partition serves it. -#}
+{#- The instant lies in a requested hour that can be built. Constants, so that an index or a
+    partition serves it. -#}
 {% macro in_requested_hours(instant) -%}
     {%- set hours = requested_hours() -%}
+    {%- set closed = closed_hours() -%}
     {{ instant }} >= {{ utc_instant(hours["from"]) }}
     and {{ instant }} < {{ utc_instant(hours["to"]) }}
+    {%- if closed %}
+        and {{ hour_of(instant) }} not in (
+            {%- for hour in closed %}{{ utc_instant(hour) }}{{ ", " if not loop.last }}{% endfor -%}
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Return the requested hours whose observations or polls were pruned, ISO texts: what they have is
+    left alone. The run says them in a var, as it knows them; without it they are asked for by the
+    name of the model, which is built from the same hours. -#}
+{% macro closed_hours() -%}
+    {%- set told = var("closed_hours", none) -%}
+    {%- if told is not none -%}
+        {{ return(told) }}
+    {%- endif -%}
+    {%- set hours = requested_hours() -%}
+    {%- set found = [] -%}
+    {%- if execute and hours["from"] != never() -%}
+        {%- set model = adapter.get_relation(target.database, "gold", "closed_hours") -%}
+        {%- if model -%}
+            {%- set rows = run_query(
+                "select as_of_hour from " ~ model
+                ~ " where as_of_hour >= " ~ utc_instant(hours["from"])
+                ~ " and as_of_hour < " ~ utc_instant(hours["to"]) ~ " order by as_of_hour"
+            ).rows -%}
+            {%- for row in rows -%}
+                {%- do found.append(row["as_of_hour"].isoformat()) -%}
+            {%- endfor -%}
+        {%- endif -%}
+    {%- endif -%}
+    {{ return(found) }}
 {%- endmacro %}
 
 {#- Pre-hook of hourly tables, in the transaction that appends the hours again. The lock lets

@@ -31,10 +31,50 @@
         {%- endfor -%}
     {%- endif -%}
     {%- set texts = [] -%}
-    {%- for range in ranges -%}
+    {%- for range in without_closed_quarters(ranges) -%}
         {%- do texts.append({"from": range["from"].isoformat(), "to": range["to"].isoformat()}) -%}
     {%- endfor -%}
     {{ return(texts or [{"from": never(), "to": never()}]) }}
+{%- endmacro %}
+
+{#- Return the ranges without the quarter hours that cannot be built again, as observations that
+    they look at, their own or those of the 15 minutes before, were pruned. What they have stays. -#}
+{% macro without_closed_quarters(ranges) -%}
+    {%- set open = [] -%}
+    {%- set closed = run_query(closed_quarters_query(ranges)).rows if ranges else [] -%}
+    {%- for range in ranges -%}
+        {%- set rest = namespace(start=range["from"]) -%}
+        {%- for gone in closed if gone["from_at"] < range["to"] and gone["to_at"] > range["from"] -%}
+            {%- if gone["from_at"] > rest.start -%}
+                {%- do open.append({"from": rest.start, "to": gone["from_at"]}) -%}
+            {%- endif -%}
+            {%- set rest.start = [rest.start, gone["to_at"]] | max -%}
+        {%- endfor -%}
+        {%- if rest.start < range["to"] -%}
+            {%- do open.append({"from": rest.start, "to": range["to"]}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(open) }}
+{%- endmacro %}
+
+{#- Those near the ranges, as [from_at, to_at) in order. -#}
+{% macro closed_quarters_query(ranges) -%}
+    select
+        {{ quarter_of('first_event_at') }} as from_at,
+        {{ quarter_of('last_event_at') }} + interval '30' minute as to_at
+    from {{ source('bronze', 'pruned_slice_hours') }}
+    where
+        topic = '{{ var("positions_topic") }}'
+        and event_hour <= (select max(last_event_at) from {{ source('bronze', 'pruned_days') }})
+        and (
+            {%- for range in ranges %}
+            (event_hour >= {{ hour_of(utc_instant(range["from"].isoformat())) }} - interval '1' hour
+                and event_hour < {{ utc_instant(range["to"].isoformat()) }})
+            {{- " or" if not loop.last }}
+            {%- endfor %}
+        )
+    group by from_at, to_at
+    order by from_at, to_at
 {%- endmacro %}
 
 {#- By the slices that are newer than the progress: a slice that is landed again is newer, too. The

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC
 from fcntl import LOCK_EX, flock
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster_dbt import (
@@ -24,8 +24,13 @@ from flight_assets.partitions import hourly_utc, is_repair_run
 from flight_assets.resources import PostgresResource
 from flight_assets.settings import PROJECT_ROOT
 from flight_assets.sources import newest_change
+from flight_assets.warehouse.closed import closed_hours, refuse_closed
 from flight_assets.warehouse.comments import write_comments
+from flight_assets.warehouse.retention import models_read_bronze
 from kafka_sensors.sensors import is_landing_run
+
+if TYPE_CHECKING:
+    import psycopg
 
 dbt_project = DbtProject(
     project_dir=PROJECT_ROOT / "dbt_project", profiles_dir=PROJECT_ROOT / "dbt_project"
@@ -155,10 +160,34 @@ def hourly_vars(context: dg.AssetExecutionContext, *, through_slice_id: int) -> 
 def hourly_models(context: dg.AssetExecutionContext, postgres: PostgresResource) -> Iterator[Any]:
     """Build silver and gold for the hours of the run; a failed test keeps what is downstream."""
     # read before the models start: what lands while they run makes their hours stale again
-    with alone_with_the_models(postgres) as through_slice_id:
+    with (
+        alone_with_the_models(postgres) as through_slice_id,
+        postgres.connect() as connection,
+        models_read_bronze(connection),
+    ):
         dbt_vars = hourly_vars(context, through_slice_id=through_slice_id)
+        dbt_vars["closed_hours"] = closed_to(context, connection, rebuild=dbt_vars["rebuild"])
         yield from modelling.build(context, dbt_project, dbt_vars)
     describe(postgres)
+
+
+def closed_to(
+    context: dg.AssetExecutionContext, connection: "psycopg.Connection[Any]", *, rebuild: bool
+) -> list[str]:
+    """Return the hours of the run that the models leave alone, as what they look at was pruned.
+
+    Raises ``FlightAssetsError`` where a person asks for such an hour.
+    """
+    window = context.partition_time_window
+    closed = closed_hours(connection, first=window.start, end=window.end)
+    if closed and rebuild:
+        refuse_closed(connection, closed)
+    connection.commit()
+    if closed:
+        context.log.warning(
+            f"{len(closed)} hours are left as they are, what they look at was pruned: {closed}"
+        )
+    return [hour.isoformat() for hour in closed]
 
 
 @dbt_assets(

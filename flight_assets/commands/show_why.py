@@ -12,7 +12,7 @@ from rich.table import Table
 
 from flight_assets.commands.show import answers_as_json, number
 from flight_assets.warehouse.answers import Answer, iso_hour
-from flight_assets.warehouse.why import Evidence, SeenMessage
+from flight_assets.warehouse.why import Evidence, SeenMessage, holds_what_counts
 
 MOST_FLIGHTS = 20
 
@@ -71,8 +71,13 @@ def sum_line(found: Evidence) -> str:
     )
 
 
-def print_observations(console: Console, flight_id: str, seen: Sequence[SeenMessage]) -> None:
-    """Print the messages of a flight, each with its slice and the run that landed it."""
+def print_observations(
+    console: Console, found: Evidence, flight_id: str, seen: Sequence[SeenMessage]
+) -> None:
+    """Print the messages of a flight, each with its slice and the run that landed it.
+
+    Where the one that counts was pruned, says so: gold still names it.
+    """
     table = Table("observed at", "where", "altitude", "speed", "message", "slice", "run")
     for message in seen:
         table.add_row(
@@ -85,8 +90,19 @@ def print_observations(console: Console, flight_id: str, seen: Sequence[SeenMess
             message.run_id or "",
         )
     console.print(f"[bold]flight {flight_id}[/], in the minutes that the answer looks at")
-    console.print(table)
-    console.print("[dim]The last one counts. runs: Dagster's page Runs, by the id[/]")
+    if seen:
+        console.print(table)
+    if holds_what_counts(found, flight_id, seen):
+        console.print("[dim]The last one counts. runs: Dagster's page Runs, by the id[/]")
+    else:
+        console.print(PRUNED, soft_wrap=True)
+
+
+PRUNED = (
+    "Bronze no longer holds the observation that counts: it is older than RETENTION_BRONZE_DAYS, "
+    "or its hour is being landed again. The message that it came from is named above; "
+    "while Kafka still has it, materialise bronze/raw_flights of the hour to bring it back."
+)
 
 
 def as_json(found: Evidence, flight_id: str | None, seen: Sequence[SeenMessage]) -> str:

@@ -62,7 +62,7 @@ def why(
     else:
         show_why.print_evidence(Console(), found, most=None if show_all else show_why.MOST_FLIGHTS)
         if flight_id is not None:
-            show_why.print_observations(Console(), flight_id, seen)
+            show_why.print_observations(Console(), found, flight_id, seen)
     if not found.adds_up:
         raise FlightAssetsError(
             f"{found.flight_count} flights add up to {found.value}, and the answer says "

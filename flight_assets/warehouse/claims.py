@@ -35,9 +35,10 @@ order by slices.topic, slices.kafka_partition, slices.start_offset
 limit 10
 """
 
-# By the key of the table: it costs what the run brought, not the hour so far.
+# By the key of the table: it costs what the run brought, not the hour so far. What was pruned is
+# counted by the ledger alone.
 MISCOUNTED_SLICES = """
-select slice_id, slices.row_count, table_rows, rejected_count, table_rejected
+select slices.slice_id, slices.row_count, table_rows, rejected_count, table_rejected
 from bronze.landed_slices as slices
 cross join lateral (
     select count(*) as table_rows from {table} as landed
@@ -56,12 +57,23 @@ cross join lateral (
     and rejected.kafka_offset < slices.end_offset
     and rejected.slice_id = slices.slice_id
 ) as rejected
+left join bronze.pruned_days as rows_pruned
+    on rows_pruned.table_name = '{table}'
+    and rows_pruned.log_date = cast(slices.log_hour at time zone 'UTC' as date)
+    and slices.slice_id <= rows_pruned.through_slice_id
+left join bronze.pruned_days as rejected_pruned
+    on rejected_pruned.table_name = 'bronze.rejected_messages'
+    and rejected_pruned.log_date = cast(slices.log_hour at time zone 'UTC' as date)
+    and slices.slice_id <= rejected_pruned.through_slice_id
 where
     slices.topic = %(topic)s and kind <> 'hole'
     and slices.log_hour between %(first)s and %(last)s
-    and (run_id = %(run_id)s or not %(has_landed)s)
-    and (slices.row_count <> table_rows or rejected_count <> table_rejected)
-order by slice_id
+    and (slices.run_id = %(run_id)s or not %(has_landed)s)
+    and (
+        (slices.row_count <> table_rows and rows_pruned.log_date is null)
+        or (rejected_count <> table_rejected and rejected_pruned.log_date is null)
+    )
+order by slices.slice_id
 limit 10
 """
 
@@ -151,5 +163,31 @@ select as_of_hour, as_of_at, newest_slice_id, answered_through_slice_id
 from gold.stale_hours
 where as_of_hour between %(first)s and %(last)s
 order by as_of_hour
+limit 24
+"""
+
+# Of what the run landed: stretches beside others of the same time whose rows are gone. Whatever is
+# made of them is made of all of them or not at all.
+TOO_LATE = """
+select landed.log_hour, brought.event_hour, sum(brought.row_count)::bigint as observations
+from bronze.landed_slices as landed
+inner join bronze.slice_event_hours as brought
+    on landed.slice_id = brought.slice_id
+where
+    landed.topic = 'flights.positions' and landed.run_id = %(run_id)s
+    and landed.log_hour between %(first)s and %(last)s
+    and brought.event_hour - interval '1 hour'
+    <= (select max(last_event_at) from bronze.pruned_days)
+    and exists (
+        select from bronze.pruned_slice_hours as pruned
+        where
+            pruned.topic = landed.topic
+            and pruned.event_hour between brought.event_hour - interval '1 hour'
+            and brought.event_hour + interval '1 hour'
+            and pruned.first_event_at < brought.last_event_at + interval '15 minutes'
+            and pruned.last_event_at > brought.first_event_at - interval '15 minutes'
+    )
+group by landed.log_hour, brought.event_hour
+order by brought.event_hour
 limit 24
 """

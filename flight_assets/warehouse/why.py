@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from flight_assets.errors import FlightAssetsError
-from flight_assets.warehouse.answers import Answer, iso_hour
+from flight_assets.warehouse.answers import Answer
 
 # By hour and question, so that the view reads the one branch and the one hour.
 FLIGHTS = """
@@ -150,8 +150,8 @@ def observations(
 ) -> list[SeenMessage]:
     """Return a flight's observations in the minutes that the answer looked at, oldest first.
 
-    Raises ``FlightAssetsError`` where the flight is not behind the answer, or bronze no longer
-    holds what it was made of.
+    Those that bronze still holds: none where they were pruned. Raises ``FlightAssetsError`` where
+    the flight is not behind the answer.
     """
     ids = list(dict.fromkeys(flight.flight_id for flight in found.flights))
     if flight_id not in ids:
@@ -161,9 +161,14 @@ def observations(
     as_of_at: Any = connection.execute(AS_OF_AT, [hour]).fetchone()
     wanted = {"flight_id": flight_id, "as_of_at": as_of_at and as_of_at[0]}
     with connection.cursor(row_factory=class_row(SeenMessage)) as cursor:
-        seen = cursor.execute(OBSERVATIONS, wanted).fetchall()
-    if not seen:
-        raise FlightAssetsError(
-            f"bronze no longer holds the observations of flight {flight_id} for {iso_hour(hour)}."
-        )
-    return seen
+        return cursor.execute(OBSERVATIONS, wanted).fetchall()
+
+
+def holds_what_counts(found: Evidence, flight_id: str, seen: Sequence[SeenMessage]) -> bool:
+    """Return whether the observations have the one that the answer counts."""
+    counted = {
+        (flight.topic, flight.kafka_partition, flight.kafka_offset)
+        for flight in found.flights
+        if flight.flight_id == flight_id
+    }
+    return any((each.topic, each.kafka_partition, each.kafka_offset) in counted for each in seen)

@@ -28,8 +28,8 @@ drop schema if exists silver cascade;
 drop schema if exists gold cascade;
 create schema silver;
 create schema gold;
-truncate bronze.landed_slices, bronze.slice_event_hours, bronze.raw_flights, bronze.raw_polls,
-    bronze.rejected_messages;
+truncate bronze.landed_slices, bronze.slice_event_hours, bronze.raw_flights, bronze.raw_polls;
+truncate bronze.rejected_messages, bronze.pruned_days;
 create table silver.airports_history (
     airport_icao text, airport_iata text, airport_name text, country_code text,
     continent_code text, lat_deg double precision, lon_deg double precision,

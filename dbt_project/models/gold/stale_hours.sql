@@ -93,6 +93,27 @@ touched_hours as (
     group by as_of_hour
     having max(slice_id) is not null
 
+),
+
+closed_hours as (
+
+    -- as closed_hours says, of the few touched hours only: all that was ever pruned is much. Not
+    -- from that model, as a view on a view vanishes while dbt makes the lower one again
+    select looked_at.as_of_hour
+    from looked_at
+    inner join touched_hours
+        on looked_at.as_of_hour = touched_hours.as_of_hour
+    where (
+        select max(pruned.slice_id)
+        from {{ source('bronze', 'pruned_slice_hours') }} as pruned
+        where
+            pruned.event_hour = looked_at.event_hour
+            and pruned.topic = looked_at.topic
+            and pruned.first_event_at <= looked_at.last_at
+            and pruned.last_event_at >= looked_at.first_at
+    ) is not null
+    group by looked_at.as_of_hour
+
 )
 
 select
@@ -103,3 +124,6 @@ select
 from hours
 inner join touched_hours
     on hours.as_of_hour = touched_hours.as_of_hour
+left join closed_hours
+    on hours.as_of_hour = closed_hours.as_of_hour
+where closed_hours.as_of_hour is null

@@ -1,3 +1,6 @@
+-- which of the requested hours are left alone is asked of it
+-- depends_on: {{ ref('closed_hours') }}
+
 with
 
 raw_polls as (

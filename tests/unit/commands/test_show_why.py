@@ -1,16 +1,18 @@
 """What a person reads of an answer's evidence, and when it does not add up."""
 
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from rich.console import Console
 
-from flight_assets.commands.show_why import as_json, command_for, sum_line
+from flight_assets.commands.show_why import as_json, command_for, print_observations, sum_line
 from flight_assets.errors import FlightAssetsError
 from flight_assets.warehouse.answers import Answer
-from flight_assets.warehouse.why import CountedFlight, Evidence, chosen_answers
+from flight_assets.warehouse.why import CountedFlight, Evidence, SeenMessage, chosen_answers
 
 AT = datetime(2025, 7, 20, 8, tzinfo=UTC)
 
@@ -81,3 +83,24 @@ def test_json_has_the_flights_and_whether_they_add_up():
     assert body["flights"][0]["kafka_offset"] == 17
     assert body["flights"][0]["observed_at"] == "2025-07-20T08:00:00Z"
     assert "observations" not in body
+
+
+def test_observations_that_were_pruned_are_told_from_those_that_are_there():
+    found = Evidence(answer=answer(), flights=[flight("a")])
+    message = SeenMessage(
+        observed_at=AT, lat_deg=1.0, lon_deg=1.0, altitude_ft=0, ground_speed_kt=0,
+        is_on_ground=False, poll_id="p", topic="flights.positions", kafka_partition=3,
+        kafka_offset=17, slice_id=1, slice_start_offset=0, slice_end_offset=20, landed_at=AT,
+        run_id="r",
+    )  # fmt: skip
+
+    def printed(*seen: SeenMessage) -> str:
+        console = Console(width=200, record=True, file=io.StringIO())
+        print_observations(console, found, "a", seen)
+        return console.export_text()
+
+    assert "The last one counts" in printed(message)
+    assert "no longer holds" not in printed(message)
+    for seen in [[], [replace(message, kafka_offset=16)]]:
+        assert "Bronze no longer holds the observation that counts" in printed(*seen)
+        assert "The last one counts" not in printed(*seen)
