@@ -38,22 +38,30 @@ def conninfo(settings: Settings, *, dbname: str | None = None) -> str:
 
 
 def connect(
-    conninfo: str, *, autocommit: bool = False, read_only: bool = False
+    conninfo: str,
+    *,
+    autocommit: bool = False,
+    read_only: bool = False,
+    timeout_s: int = CONNECT_TIMEOUT_S,
+    statement_timeout_s: float | None = None,
 ) -> psycopg.Connection[tuple[Any, ...]]:
     """Return a connection whose session is in UTC; with ``read_only`` it cannot write.
 
+    ``timeout_s`` is for connecting, ``statement_timeout_s`` for each statement after it.
     Raises ``FlightAssetsError`` when the server refuses, rejects or does not know the database.
     """
     options = "-c timezone=UTC"
     if read_only:
         options += " -c default_transaction_read_only=on"
+    if statement_timeout_s is not None:
+        options += f" -c statement_timeout={int(statement_timeout_s * 1000)}"
     try:
         connection = psycopg.connect(
             conninfo,
             autocommit=autocommit,
             options=options,
             application_name="flight-assets",
-            connect_timeout=CONNECT_TIMEOUT_S,
+            connect_timeout=timeout_s,
         )
     except psycopg.OperationalError as error:
         raise FlightAssetsError(why_not(conninfo, error)) from error
