@@ -163,6 +163,7 @@ class Problem:
     since: datetime | None
     to_do: str
     run_id: str | None = None
+    parts: tuple[str, ...] = ()  # of the report, without which it could not have been seen
 
 
 def problems(report: Report, *, quiet_after: timedelta = QUIET_AFTER) -> list[Problem]:
@@ -183,17 +184,19 @@ def has_trouble(found: Iterable[Problem]) -> bool:
     return any(problem.level == "trouble" for problem in found)
 
 
-def of_failed_job(failed: FailedJob) -> Problem:
-    """Return the problem that a job's failed run is."""
+def of_failed_job(failed: FailedJob, *, error: str | None = None) -> Problem:
+    """Return the problem that a job's failed run is, with the first line of its error."""
+    line = (error or "").strip().partition("\n")[0]
     return Problem(
         key=f"job {failed.job}",
         level="trouble",
-        what=f"the last run of {failed.job} failed",
+        what=f"the last run of {failed.job} failed" + (f": {line}" if line else ""),
         where=f"run {failed.run_id}",
         since=failed.ended_at,
         to_do="read the run's error in Dagster's UI; what it was to land or answer is asked for "
         "again by the sensors, other jobs are started by hand",
         run_id=failed.run_id,
+        parts=("failed_jobs",),
     )
 
 
@@ -226,6 +229,9 @@ def _of_the_unknown(unknown: Iterable[Unknown]) -> Iterator[Problem]:
         )
 
 
+OF_LANDING = ("lags", "last_landed_at", "sensors")
+
+
 def _of_landing(report: Report, quiet_after: timedelta) -> Iterator[Problem]:
     """Yield what keeps waiting messages from landing; at rest, nothing is wrong."""
     if not report.waiting or not report.knows("sensors"):
@@ -243,6 +249,7 @@ def _of_landing(report: Report, quiet_after: timedelta) -> Iterator[Problem]:
             where=", ".join(sorted({lag.topic for lag in report.lags if lag.waiting})),
             since=landed_at,
             to_do=f"look at the last ticks of {LANDING_SENSOR} and at the queue of runs",
+            parts=OF_LANDING,
         )
 
 
@@ -266,6 +273,7 @@ def _quiet(report: Report, quiet_after: timedelta) -> Problem | None:
         where="Dagster's sensors",
         since=ticked_at,
         to_do=to_do,
+        parts=OF_LANDING,
     )
 
 
@@ -286,6 +294,7 @@ def _of_sensors(sensors: Iterable[Sensor], now: datetime) -> Iterator[Problem]:
                 where="Dagster's sensors",
                 since=ticked_at,
                 to_do="do what its error says",
+                parts=("sensors",),
             )
 
 
@@ -298,6 +307,7 @@ def _of_check(check: FailingCheck) -> Problem:
         since=check.evaluated_at,
         to_do="its description in Dagster's UI says what to look at and what to do",
         run_id=check.run_id,
+        parts=("failing_checks",),
     )
 
 
@@ -317,6 +327,7 @@ def _of_layers(report: Report) -> Iterator[Problem]:
             to_do="see that the poller runs and that its runs succeed"
             if is_stream
             else "run references_job, or `flight-assets references`",
+            parts=("layers",),
         )
 
 

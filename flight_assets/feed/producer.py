@@ -38,6 +38,8 @@ class PollProducer:
     ) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._acknowledge_within_s = acknowledge_within_s
+        # told of each topic of a sweep: how many messages were acknowledged, and how many not
+        self.on_delivered: Callable[[str, int, int], None] | None = None
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap_servers,
@@ -52,6 +54,11 @@ class PollProducer:
                 "log_level": 0,
             }
         )
+
+    @property
+    def queued_count(self) -> int:
+        """Messages and requests that wait for the brokers now."""
+        return len(self._producer)
 
     def publish(self, sweep: Sweep) -> None:
         """Publish all of a sweep, then its poll record.
@@ -76,6 +83,8 @@ class PollProducer:
             self._send(topic, message, on_delivery, give_up_at)
             sent_count += 1
         self._producer.flush(max(0.0, give_up_at - time.monotonic()))
+        if self.on_delivered is not None:
+            self.on_delivered(topic, outcomes[""], sent_count - outcomes[""])
         if outcomes[""] == sent_count:
             return
         # what still waits must not arrive later, behind the back of the error

@@ -4,15 +4,17 @@ The client drops the statistics of a feed answer, its headers and the ids that b
 letter. This transport takes the place of the client's own and remembers the answer whole.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from FlightRadarAPI.core import Core
 from FlightRadarAPI.request import APIClient, APIRequest
 
-from flight_assets.feed.failures import FeedError
+from flight_assets.feed.failures import CLIENT_ERRORS, FeedError, outcome_of
+
+T = TypeVar("T")
 
 
 class RequestBudget:
@@ -64,7 +66,8 @@ class FeedResponse:
 class RecordingTransport(APIClient):
     """FlightRadarAPI's transport, which counts each request and keeps the last feed answer.
 
-    ``body`` and ``headers`` are those of the last feed answer. While ``trusts_empty`` is set, an
+    ``body`` and ``headers`` are those of the last feed answer, ``outcomes`` count how the requests
+    ended: ``answered``, or what went wrong. While ``trusts_empty`` is set, an
     empty answer whose statistics agree is believed at once: the client, which asks four times
     more, is given the same answer again, and the source is left in peace.
     """
@@ -74,6 +77,7 @@ class RecordingTransport(APIClient):
         self.body: dict[str, Any] | None = None
         self.headers: dict[str, str] = {}
         self.trusts_empty = False
+        self.outcomes: Counter[str] = Counter()
         self._base_url = base_url
         self._budget = budget
         self._last_response: FeedResponse | None = None
@@ -91,10 +95,17 @@ class RecordingTransport(APIClient):
         if is_feed and self._last_response and self.trusts_empty and is_empty_sky(self.body or {}):
             return self._last_response
         self._budget.spend()
-        response = super().request(at_base(url, self._base_url), **kwargs)
+        ask = super().request
+
+        def answer() -> APIRequest:
+            response = ask(at_base(url, self._base_url), **kwargs)
+            if is_feed:
+                self.body = response.get_json_content()
+            return response
+
+        response = self._counted(answer)
         if not is_feed:
             return response
-        self.body = response.get_json_content()
         self.headers = {name.lower(): value for name, value in response.get_headers().items()}
         self._last_response = FeedResponse(response)
         return self._last_response
@@ -102,7 +113,18 @@ class RecordingTransport(APIClient):
     def request_standalone(self, url: str, **kwargs: Any) -> APIRequest:
         """Return the answer to a request of its own session."""
         self._budget.spend()
-        return super().request_standalone(at_base(url, self._base_url), **kwargs)
+        ask = super().request_standalone
+        return self._counted(lambda: ask(at_base(url, self._base_url), **kwargs))
+
+    def _counted(self, ask: Callable[[], T]) -> T:
+        """Return what a request gives, and count how it ended."""
+        try:
+            answer = ask()
+        except CLIENT_ERRORS as error:
+            self.outcomes[outcome_of(error)] += 1
+            raise
+        self.outcomes["answered"] += 1
+        return answer
 
 
 def at_base(url: str, base_url: str | None) -> str:
