@@ -5,13 +5,12 @@ from typing import Any
 
 from flight_assets.core.alerts import Alert
 
-PREFIXES = {"new": "", "again": "still: ", "over": "over: "}
-
 
 def subject(alert: Alert) -> str:
     """Return one line that fits a mail's subject."""
-    text = f"[flight-assets] {alert.problem.level}: {PREFIXES[alert.kind]}{alert.problem.what}"
-    return " ".join(text.split())[:200]
+    level = alert.problem.level
+    said = {"new": level, "again": f"still {level}", "over": "over"}[alert.kind]
+    return " ".join(f"[flight-assets] {said}: {alert.problem.what}".split())[:200]
 
 
 def as_text(alert: Alert, ui_url: str | None) -> str:

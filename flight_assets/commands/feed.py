@@ -77,10 +77,10 @@ def poll(
         typer.echo(line_of(poll_once(settings)))
         return
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
-    poll_forever(settings, every_s, serve_metrics=_metrics_server(settings))
+    poll_forever(settings, every_s, serve_metrics=metrics_server(settings))
 
 
-def _metrics_server(settings: "Settings") -> "Callable[[PollMetrics], None] | None":
+def metrics_server(settings: "Settings") -> "Callable[[PollMetrics], None] | None":
     """Return what serves a poller's metrics together with the line's, ``None`` where none are."""
     port = settings.poller_metrics_port
     if port is None:

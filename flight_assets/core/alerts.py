@@ -14,8 +14,7 @@ from flight_assets.core.health import Level, Problem
 
 Kind = Literal["new", "again", "over"]
 
-# What is seen for the first time may be gone at the second look, a server that restarts for
-# instance. A problem that knows since when it is there has been one for long enough.
+# What may pass by itself is told when it is still there after this.
 PATIENCE = timedelta(seconds=90)
 
 
@@ -67,8 +66,8 @@ def due(memory: Memory, *, now: datetime, repeat_after: timedelta) -> list[Alert
 
 def _kind(seen: Seen, now: datetime, repeat_after: timedelta) -> Kind | None:
     if seen.told_at is None:
-        is_sure = seen.problem.since is not None or now - seen.first_seen_at >= PATIENCE
-        return "new" if is_sure else None
+        may_pass = seen.problem.may_pass and now - seen.first_seen_at < PATIENCE
+        return None if may_pass else "new"
     has_worsened = seen.problem.level == "trouble" and seen.told_level == "warning"
     return "again" if has_worsened or now - seen.told_at >= repeat_after else None
 

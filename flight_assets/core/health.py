@@ -153,7 +153,8 @@ class Report:
 class Problem:
     """What needs a person: what, where, since when (``None``: not known) and what to do.
 
-    ``key`` is the same as long as it is the same problem.
+    ``key`` is the same as long as it is the same problem. ``may_pass``: a server or a daemon that
+    starts again looks like this for a moment.
     """
 
     key: str
@@ -163,6 +164,7 @@ class Problem:
     since: datetime | None
     to_do: str
     run_id: str | None = None
+    may_pass: bool = False
     parts: tuple[str, ...] = ()  # of the report, without which it could not have been seen
 
 
@@ -226,6 +228,7 @@ def _of_the_unknown(unknown: Iterable[Unknown]) -> Iterator[Problem]:
             where=why.split(": ")[0],
             since=None,
             to_do=why,
+            may_pass=True,
         )
 
 
@@ -249,6 +252,7 @@ def _of_landing(report: Report, quiet_after: timedelta) -> Iterator[Problem]:
             where=", ".join(sorted({lag.topic for lag in report.lags if lag.waiting})),
             since=landed_at,
             to_do=f"look at the last ticks of {LANDING_SENSOR} and at the queue of runs",
+            may_pass=True,
             parts=OF_LANDING,
         )
 
@@ -273,6 +277,7 @@ def _quiet(report: Report, quiet_after: timedelta) -> Problem | None:
         where="Dagster's sensors",
         since=ticked_at,
         to_do=to_do,
+        may_pass=sensor is None or sensor.is_on,
         parts=OF_LANDING,
     )
 
@@ -327,6 +332,7 @@ def _of_layers(report: Report) -> Iterator[Problem]:
             to_do="see that the poller runs and that its runs succeed"
             if is_stream
             else "run references_job, or `flight-assets references`",
+            may_pass=True,
             parts=("layers",),
         )
 

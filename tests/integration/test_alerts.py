@@ -12,6 +12,7 @@ from flight_assets.alerts.receivers import AlertNotSentError
 from flight_assets.alerts.sensors import alert_sensor, failed_run_alert_sensor
 from flight_assets.core.health import LANDING_SENSOR
 from flight_assets.feed.producer import PollProducer
+from flight_assets.health import collect
 from flight_assets.local.processes import free_port
 from flight_assets.settings import Settings
 from tests.alert_sinks import HookSink, MailSink, serving
@@ -35,6 +36,13 @@ def tick(instance: dg.DagsterInstance) -> str | None:
     """Return what the tick of the alert sensor has to say."""
     context = dg.build_sensor_context(instance=instance, sensor_name=alert_sensor.name)
     return alert_sensor.evaluate_tick(context).skip_message
+
+
+def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+    """Have the alert sensor look at the line as it will be then."""
+    monkeypatch.setattr(
+        sensors, "collect", lambda settings: collect(settings, now=datetime.now(UTC) + by)
+    )
 
 
 def texts(hook: HookSink, key: str, kind: str = "new") -> list[str]:
@@ -73,6 +81,9 @@ def test_a_landing_sensor_that_has_gone_quiet_is_told(
     assert texts(hook, "quiet") == []
     monkeypatch.setenv("ALERT_QUIET_MINUTES", "5")
     tick(instance)
+    assert texts(hook, "quiet") == [], "a daemon that starts again is quiet for a moment"
+    later(monkeypatch, timedelta(minutes=2))
+    tick(instance)
     [text] = texts(hook, "quiet")
     assert "has gone quiet while" in text
 
@@ -103,9 +114,9 @@ def test_a_layer_that_is_stale_is_told(
     dg.materialize([answered_hours], instance=instance)
     tick(instance)
     assert texts(hook, "freshness gold stream") == []
-    later = datetime.now(UTC) + timedelta(hours=2)
-    real_collect = sensors.collect
-    monkeypatch.setattr(sensors, "collect", lambda settings: real_collect(settings, now=later))
+    later(monkeypatch, timedelta(hours=2))
+    tick(instance)
+    later(monkeypatch, timedelta(hours=2, minutes=2))
     tick(instance)
     [text] = texts(hook, "freshness gold stream")
     assert "the stream of gold is stale" in text
@@ -171,3 +182,7 @@ def test_what_a_dead_kafka_hides_is_not_told_as_over(
     tick(instance)
     assert texts(hook, "quiet", "over") == []
     assert texts(hook, "unknown lag") == [], "a broker that restarts is nobody's trouble yet"
+    later(monkeypatch, timedelta(minutes=2))
+    tick(instance)
+    [text] = texts(hook, "unknown lag")
+    assert "not known: lag" in text and "does not answer" in text

@@ -75,7 +75,7 @@ def test_without_an_address_of_the_ui_there_is_no_link(hook: HookSink):
 
 def test_what_is_over_says_so_and_asks_for_nothing(hook: HookSink):
     Webhook(url=hook.url).send(replace(ALERT, kind="over"), ui_url=None)
-    assert "trouble: over: positions_lie_on_earth" in hook.taken[0]["text"]
+    assert "[flight-assets] over: positions_lie_on_earth" in hook.taken[0]["text"]
     assert "to do" not in hook.taken[0]["text"]
 
 
