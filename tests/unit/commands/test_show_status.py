@@ -84,7 +84,7 @@ def test_a_line_that_is_well_is_said_with_its_warnings_last():
     text = printed(REPORT)
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert max(map(len, text.splitlines())) <= 100
-    assert "│ flights.polls │ 0 │ 9,000 │ nothing │ 9 │" in lines
+    assert "│ flights.positions │ 0 │ 9,000 │ nothing │ 9 │" in lines
     assert "│ gold │ stream │ late │ 20 min │ 15 min │ 1 h │ gold/answered_hours │" in lines
     assert "11,987 aircraft, 99.50 %, 3 tiles incomplete" in " ".join(lines)
     assert "Rejected, 1 day 1,204 ValidationError" in lines
