@@ -23,8 +23,8 @@ from dagster_shared.error import SerializableErrorInfo
 from flight_assets.core.health import LANDING_SENSOR
 
 
-def checked(instance: dg.DagsterInstance, *, passes: bool) -> None:
-    """Materialize an asset whose two checks pass or do not."""
+def checked(instance: dg.DagsterInstance, *, passes: bool, checks_only: bool = False) -> None:
+    """Materialize an asset whose two checks pass or do not, or evaluate only these."""
 
     def check(name: str, severity: dg.AssetCheckSeverity) -> dg.AssetChecksDefinition:
         @dg.asset_check(asset=states, name=name)
@@ -40,7 +40,8 @@ def checked(instance: dg.DagsterInstance, *, passes: bool) -> None:
         check("claim", dg.AssetCheckSeverity.ERROR),
         check("hint", dg.AssetCheckSeverity.WARN),
     ]
-    dg.materialize([states, *checks], instance=instance)
+    wanted = dg.AssetSelection.checks(*checks) if checks_only else None
+    dg.materialize([states, *checks], instance=instance, selection=wanted)
 
 
 def run(instance: dg.DagsterInstance, *, ends_well: bool) -> dg.ExecuteInProcessResult:

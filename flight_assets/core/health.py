@@ -12,8 +12,11 @@ Level = Literal["trouble", "warning"]
 Age = Literal["fresh", "late", "stale", "never"]
 
 LANDING_SENSOR = "raw_flights_landing_sensor"
-# A landing of a full run of hours takes minutes; a sensor ticks every few seconds.
+LANDING_JOB = "land_and_answer_job"
+# A sensor ticks every few seconds.
 QUIET_AFTER = timedelta(minutes=10)
+# A run lands first and then models what it landed, while more comes. Dagster ends it after an hour.
+LANDING_RUN_ENDS_WITHIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +138,7 @@ class Report:
     failing_checks: tuple[FailingCheck, ...] = ()
     failed_jobs: tuple[FailedJob, ...] = ()
     sensors: tuple[Sensor, ...] = ()
+    landing_since: datetime | None = None  # a landing run is at work since then
     rejected: tuple[Rejected, ...] = ()
     disk: tuple[Disk, ...] = ()
     unknown: tuple[Unknown, ...] = ()
@@ -211,6 +215,7 @@ PARTS = {
     "failing_checks": "failing checks",
     "failed_jobs": "failed jobs",
     "sensors": "sensors",
+    "landing_since": "landing runs",
     "layers": "freshness",
 }
 
@@ -232,7 +237,7 @@ def _of_the_unknown(unknown: Iterable[Unknown]) -> Iterator[Problem]:
         )
 
 
-OF_LANDING = ("lags", "last_landed_at", "sensors")
+OF_LANDING = ("lags", "last_landed_at", "sensors", "landing_since")
 
 
 def _of_landing(report: Report, quiet_after: timedelta) -> Iterator[Problem]:
@@ -243,7 +248,9 @@ def _of_landing(report: Report, quiet_after: timedelta) -> Iterator[Problem]:
     if quiet is not None:
         yield quiet
         return
-    landed_at = report.last_landed_at
+    landed_at, busy_since = report.last_landed_at, report.landing_since
+    if busy_since is not None and report.at - busy_since <= LANDING_RUN_ENDS_WITHIN:
+        return
     if landed_at is not None and report.at - landed_at > quiet_after:
         yield Problem(
             key="landing",

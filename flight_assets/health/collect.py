@@ -33,6 +33,7 @@ OF_DAGSTER: Mapping[str, Look] = {
     "failing_checks": dagster_state.failing_checks,
     "failed_jobs": dagster_state.failed_jobs,
     "sensors": dagster_state.sensors,
+    "landing_since": dagster_state.landing_since,
     "layers": partial(dagster_state.layer_ages, layers=LAYERS),
 }
 

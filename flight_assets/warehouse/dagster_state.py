@@ -6,6 +6,7 @@ that Dagster and reads here.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import psycopg
 
 from flight_assets.core.freshness import Layer
-from flight_assets.core.health import FailedJob, FailingCheck, LayerAge, Sensor
+from flight_assets.core.health import LANDING_JOB, FailedJob, FailingCheck, LayerAge, Sensor
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -22,14 +23,39 @@ select to_regclass('public.asset_check_executions') is not null
 and to_regclass('public.instigators') is not null
 """
 
-# The newest evaluation of each check. One that only was planned says nothing.
+# Dagster keeps every evaluation there ever was, some 200 a run. So each check is found by a step
+# along the index, and its newest evaluation is that of its asset's newest materialization. One that
+# was only planned has none.
 CHECKS = """
+with recursive checks as (
+    (
+        select asset_key, check_name
+        from asset_check_executions
+        order by asset_key, check_name
+        limit 1
+    )
+    union all
+    select next.asset_key, next.check_name
+    from checks
+    cross join lateral (
+        select other.asset_key, other.check_name
+        from asset_check_executions as other
+        where (other.asset_key, other.check_name) > (checks.asset_key, checks.check_name)
+        order by other.asset_key, other.check_name
+        limit 1
+    ) as next
+)
+
 select asset_key, check_name, run_id, evaluation_event_timestamp, evaluation_event
-from (
-    select distinct on (asset_key, check_name) *
-    from asset_check_executions
-    where execution_status in ('SUCCEEDED', 'FAILED') and evaluation_event is not null
-    order by asset_key, check_name, id desc
+from checks
+cross join lateral (
+    select run_id, execution_status, evaluation_event_timestamp, evaluation_event
+    from asset_check_executions as evaluations
+    where evaluations.asset_key = checks.asset_key
+    and evaluations.check_name = checks.check_name
+    and materialization_event_storage_id is not null
+    order by materialization_event_storage_id desc, id desc
+    limit 1
 ) as newest
 where execution_status = 'FAILED'
 order by asset_key, check_name
@@ -60,6 +86,10 @@ from (
 ) as newest
 where status = 'FAILURE'
 order by pipeline_name
+"""
+
+LANDING_SINCE = """
+select min(start_time) from runs where pipeline_name = %s and status in ('STARTING', 'STARTED')
 """
 
 MATERIALIZED = """
@@ -121,7 +151,7 @@ def _error(tick_body: str) -> str:
     while error.get("cause"):
         error = error["cause"]
     lines = str(error.get("message") or "no word of why").strip().splitlines()
-    return lines[0]
+    return re.sub(r"^(\w+\.)+(?=\w+: )", "", lines[0])  # the name of the error, without its module
 
 
 def failed_jobs(connection: Connection) -> tuple[FailedJob, ...]:
@@ -130,6 +160,12 @@ def failed_jobs(connection: Connection) -> tuple[FailedJob, ...]:
         FailedJob(job=job, run_id=run_id, ended_at=datetime.fromtimestamp(end_time or 0, UTC))
         for job, run_id, end_time in connection.execute(FAILED_JOBS)
     )
+
+
+def landing_since(connection: Connection) -> datetime | None:
+    """Return when the landing run that is at work began, ``None`` where none is."""
+    row = connection.execute(LANDING_SINCE, [LANDING_JOB]).fetchone()
+    return datetime.fromtimestamp(row[0], UTC) if row and row[0] else None
 
 
 def layer_ages(connection: Connection, layers: Iterable[Layer]) -> tuple[LayerAge, ...]:

@@ -15,9 +15,10 @@ from dagster._core.scheduler.instigation import (
 )
 
 from flight_assets.assets.raw_flights import RAW_FLIGHTS, RAW_POLLS
-from flight_assets.core.health import LANDING_SENSOR, Report, problems
+from flight_assets.core.health import LANDING_JOB, LANDING_SENSOR, Report, problems
 from flight_assets.feed.producer import PollProducer
 from flight_assets.health import collect
+from flight_assets.health.collect import OF_DAGSTER
 from flight_assets.local.processes import free_port
 from flight_assets.settings import Settings
 from kafka_sensors.client import Reader
@@ -93,6 +94,16 @@ def test_the_newest_evaluation_of_a_check_counts(settings: Settings, instance: d
     assert collect(settings).failing_checks == ()
 
 
+def test_a_check_that_is_evaluated_again_by_itself_counts_anew(
+    settings: Settings, instance: dg.DagsterInstance
+):
+    checked(instance, passes=False)
+    checked(instance, passes=True, checks_only=True)
+    assert collect(settings).failing_checks == ()
+    checked(instance, passes=False, checks_only=True)
+    assert len(collect(settings).failing_checks) == 2
+
+
 def test_a_layer_is_as_old_as_its_oldest_asset(settings: Settings, instance: dg.DagsterInstance):
     checked(instance, passes=True)
     ages = {(each.layer, each.kind): each for each in collect(settings).layers}
@@ -129,12 +140,35 @@ def test_a_sensor_tells_whether_it_is_on_and_when_it_ticked(
     assert (sensor.name, sensor.is_on, sensor.error) == (LANDING_SENSOR, True, None)
     assert sensor.last_tick_at is not None
     assert abs(datetime.now(UTC) - sensor.last_tick_at) < timedelta(minutes=10)
-    ticked(instance, InstigatorStatus.RUNNING, error="HoleError: the offsets [1, 2) are gone")
+    ticked(
+        instance,
+        InstigatorStatus.RUNNING,
+        error="kafka_sensors.errors.HoleError: the offsets [1, 2) are gone",
+    )
     [sensor] = collect(settings).sensors
     assert sensor.error == "HoleError: the offsets [1, 2) are gone"
     ticked(instance, InstigatorStatus.STOPPED)
     [sensor] = collect(settings).sensors
     assert not sensor.is_on
+
+
+def test_a_landing_run_at_work_is_told_with_its_beginning(
+    settings: Settings, instance: dg.DagsterInstance
+):
+    @dg.op
+    def look(context: dg.OpExecutionContext) -> None:
+        seen.append(collect(settings).landing_since)
+
+    @dg.job(name=LANDING_JOB)
+    def landing() -> None:
+        look()
+
+    seen: list[datetime | None] = []
+    landing.execute_in_process(instance=instance)
+    [began_at] = seen
+    assert began_at is not None
+    assert abs(datetime.now(UTC) - began_at) < timedelta(minutes=10)
+    assert collect(settings).landing_since is None
 
 
 def unknown_of(report: Report) -> dict[str, str]:
@@ -143,7 +177,7 @@ def unknown_of(report: Report) -> dict[str, str]:
 
 def test_a_dagster_that_never_ran_is_said_and_hides_nothing_else(settings: Settings):
     report = collect(settings)
-    assert set(unknown_of(report)) == {"failing_checks", "failed_jobs", "sensors", "layers"}
+    assert set(unknown_of(report)) == set(OF_DAGSTER)
     assert "Dagster has not run yet" in unknown_of(report)["sensors"]
     assert report.lags
 

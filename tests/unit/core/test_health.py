@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flight_assets.core.health import (
+    LANDING_RUN_ENDS_WITHIN,
     LANDING_SENSOR,
     QUIET_AFTER,
     FailedJob,
@@ -71,6 +72,14 @@ def test_messages_that_wait_while_nothing_lands_are_trouble():
     [found] = problems(replace(BUSY, last_landed_at=NOW - QUIET_AFTER - timedelta(seconds=1)))
     assert (found.key, found.where) == ("landing", "flights.positions")
     assert problems(replace(BUSY, last_landed_at=NOW - QUIET_AFTER)) == []
+
+
+def test_a_landing_run_that_models_what_it_landed_is_no_standstill():
+    still = replace(BUSY, last_landed_at=NOW - timedelta(minutes=40))
+    limit = replace(still, landing_since=NOW - LANDING_RUN_ENDS_WITHIN)
+    assert problems(limit) == []
+    hanging = replace(still, landing_since=NOW - LANDING_RUN_ENDS_WITHIN - timedelta(seconds=1))
+    assert [each.key for each in problems(hanging)] == ["landing"]
 
 
 def test_a_sensor_whose_ticks_fail_is_trouble_unless_it_is_off_or_long_gone():
