@@ -25,7 +25,8 @@ and to_regclass('public.instigators') is not null
 
 # Dagster keeps every evaluation there ever was, some 200 a run. So each check is found by a step
 # along the index, and its newest evaluation is that of its asset's newest materialization. One that
-# was only planned has none.
+# was only planned has none. A check without which its asset has been materialized for a day is one
+# that the code no longer has.
 CHECKS = """
 with recursive checks as (
     (
@@ -46,7 +47,7 @@ with recursive checks as (
     ) as next
 )
 
-select asset_key, check_name, run_id, evaluation_event_timestamp, evaluation_event
+select checks.asset_key, check_name, run_id, evaluation_event_timestamp, evaluation_event
 from checks
 cross join lateral (
     select run_id, execution_status, evaluation_event_timestamp, evaluation_event
@@ -57,8 +58,10 @@ cross join lateral (
     order by materialization_event_storage_id desc, id desc
     limit 1
 ) as newest
+left join asset_keys on asset_keys.asset_key = checks.asset_key
 where execution_status = 'FAILED'
-order by asset_key, check_name
+and coalesce(last_materialization_timestamp < evaluation_event_timestamp + interval '1 day', true)
+order by checks.asset_key, check_name
 """
 
 SENSORS = """

@@ -21,6 +21,7 @@ from flight_assets.health import collect
 from flight_assets.health.collect import OF_DAGSTER
 from flight_assets.local.processes import free_port
 from flight_assets.settings import Settings
+from flight_assets.warehouse.connection import conninfo
 from kafka_sensors.client import Reader
 from kafka_sensors.landing import land_waiting
 from tests.command import processes_of
@@ -102,6 +103,21 @@ def test_a_check_that_is_evaluated_again_by_itself_counts_anew(
     assert collect(settings).failing_checks == ()
     checked(instance, passes=False, checks_only=True)
     assert len(collect(settings).failing_checks) == 2
+
+
+def test_a_check_that_the_code_no_longer_has_is_forgotten_after_a_day(
+    settings: Settings, instance: dg.DagsterInstance
+):
+    checked(instance, passes=False)
+    dagster = conninfo(settings, dbname=settings.dagster_postgres_db)
+    for hours, remembered in ((23, 2), (2, 0)):
+        with psycopg.connect(dagster) as connection:
+            connection.execute(
+                "update asset_check_executions set evaluation_event_timestamp = "
+                "evaluation_event_timestamp - make_interval(hours => %s)",
+                [hours],
+            )
+        assert len(collect(settings).failing_checks) == remembered
 
 
 def test_a_layer_is_as_old_as_its_oldest_asset(settings: Settings, instance: dg.DagsterInstance):
