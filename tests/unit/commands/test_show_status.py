@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
@@ -122,3 +124,10 @@ def test_json_has_the_same_with_instants_in_utc():
     assert told["layers"][0]["state"] == "late" and told["layers"][0]["age_s"] == 1200
     assert [each["level"] for each in told["problems"]] == ["warning", "warning"]
     assert told["unknown"] == []
+
+
+def test_the_status_does_without_dagster_whose_import_takes_seconds():
+    modules = "flight_assets.commands.show_status, flight_assets.health.here, flight_assets.cli"
+    code = f"import sys, {modules}; print({{'dagster', 'dbt', 'pandas'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "set()", done.stderr
