@@ -3,6 +3,7 @@
 import dagster as dg
 
 from flight_assets import automation
+from flight_assets.alerts.sensors import alert_sensor, failed_run_alert_sensor
 from flight_assets.assets.dbt import hourly_models, reference_models
 from flight_assets.assets.raw_flights import raw_flights, raw_polls, topics
 from flight_assets.assets.references import raw_aircraft_types, raw_airlines, raw_airports
@@ -34,6 +35,11 @@ defs = dg.Definitions(
         automation.poll_every_minute_schedule,
         retention_daily_schedule,
     ],
-    sensors=[automation.raw_flights_landing_sensor, automation.stale_hours_sensor],
+    sensors=[
+        automation.raw_flights_landing_sensor,
+        automation.stale_hours_sensor,
+        alert_sensor,
+        failed_run_alert_sensor,
+    ],
     resources=resources(),
 )

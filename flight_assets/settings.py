@@ -43,6 +43,13 @@ def _no_age_or_long(days: int) -> int:
     return days
 
 
+def _web_address(text: SecretStr) -> SecretStr:
+    """Return an address that begins as one; its value is in no message."""
+    if not text.get_secret_value().startswith(("http://", "https://")):
+        raise ValueError("no address that begins with http:// or https://")
+    return text
+
+
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Days = Annotated[int, Field(ge=0, le=36_500)]
@@ -102,10 +109,40 @@ class Settings(BaseSettings):
     )
     retention_dagster_days: Days = Field(14, validation_alias="RETENTION_DAGSTER_DAYS")
 
+    # The poller's metrics for Prometheus: served where a port is set.
+    poller_metrics_port: Port | None = Field(None, validation_alias="POLLER_METRICS_PORT")
+    poller_metrics_host: str = Field("127.0.0.1", validation_alias="POLLER_METRICS_HOST")
+
+    # Alerts: off until a receiver is named. The webhook's address is a secret like a password.
+    alert_webhook_url: Annotated[SecretStr, AfterValidator(_web_address)] | None = Field(
+        None, validation_alias="ALERT_WEBHOOK_URL"
+    )
+    alert_email_to: str | None = Field(None, validation_alias="ALERT_EMAIL_TO")
+    alert_email_from: str = Field("flight-assets@localhost", validation_alias="ALERT_EMAIL_FROM")
+    smtp_host: str | None = Field(None, validation_alias="SMTP_HOST")
+    smtp_port: Port = Field(587, validation_alias="SMTP_PORT")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", validation_alias="SMTP_SECURITY"
+    )
+    smtp_user: str | None = Field(None, validation_alias="SMTP_USER")
+    smtp_password: SecretStr | None = Field(None, validation_alias="SMTP_PASSWORD")
+    alert_warnings: bool = Field(False, validation_alias="ALERT_WARNINGS")
+    alert_repeat_hours: float = Field(24, gt=0, le=8760, validation_alias="ALERT_REPEAT_HOURS")
+    alert_quiet_minutes: float = Field(10, ge=1, le=1440, validation_alias="ALERT_QUIET_MINUTES")
+    # Where Dagster's UI is for the one who reads an alert, for its links.
+    dagster_ui_url: str | None = Field(None, validation_alias="DAGSTER_UI_URL")
+
     @property
     def home(self) -> Path:
         """Return the directory of the local stack's data, logs and password."""
         return self.flight_assets_home
+
+
+SECRETS = {
+    str(field.validation_alias)
+    for field in Settings.model_fields.values()
+    if "SecretStr" in str(field.annotation)
+}
 
 
 def load_settings() -> Settings:
@@ -124,7 +161,7 @@ def explain(error: ValidationError) -> str:
     problems = []
     for problem in error.errors(include_url=False, include_context=False):
         name = str(problem["loc"][0]) if problem["loc"] else "a setting"
-        shown = "" if "PASSWORD" in name else f"={problem['input']!r}"
+        shown = "" if name in SECRETS else f"={problem['input']!r}"
         problems.append(f"{name}{shown}: {problem['msg'].lower()}")
     wrong = "; ".join(problems)
     return f"wrong setting {wrong}. Correct it in the environment or in .env (see .env.example)"

@@ -1,17 +1,16 @@
 """The assets, one file per product: thin wrappers that fetch, call core, store and report."""
 
-from datetime import timedelta
-
 import dagster as dg
+
+from flight_assets.core.freshness import REFERENCES, STREAM, Window
 
 OWNERS = ["team:flight-data"]  # who answers for every asset here
 
-# While polls come, each brings the stream and its answers up to date. Where nobody polls they are
-# stale, which is what the policy says then.
-STREAM_FRESHNESS = dg.FreshnessPolicy.time_window(
-    warn_window=timedelta(minutes=15), fail_window=timedelta(hours=1)
-)
-# Fetched daily; one day that fails is a warning.
-REFERENCE_FRESHNESS = dg.FreshnessPolicy.time_window(
-    warn_window=timedelta(hours=26), fail_window=timedelta(hours=50)
-)
+
+def policy_of(window: Window) -> dg.FreshnessPolicy:
+    """Return the freshness policy that a window of ages is in Dagster."""
+    return dg.FreshnessPolicy.time_window(warn_window=window.warn, fail_window=window.fail)
+
+
+STREAM_FRESHNESS = policy_of(STREAM)
+REFERENCE_FRESHNESS = policy_of(REFERENCES)

@@ -1,12 +1,17 @@
 """`flight-assets simulate` and `poll`: the two ends of the wire to the feed."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flight_assets.errors import FlightAssetsError
+
+if TYPE_CHECKING:
+    from flight_assets.feed.metrics import PollMetrics
+    from flight_assets.settings import Settings
 
 UNITS_S = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
 
@@ -72,4 +77,22 @@ def poll(
         typer.echo(line_of(poll_once(settings)))
         return
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
-    poll_forever(settings, every_s)
+    poll_forever(settings, every_s, serve_metrics=metrics_server(settings))
+
+
+def metrics_server(settings: "Settings") -> "Callable[[PollMetrics], None] | None":
+    """Return what serves a poller's metrics together with the line's, ``None`` where none are."""
+    port = settings.poller_metrics_port
+    if port is None:
+        return None
+
+    def serve_both(metrics: "PollMetrics") -> None:
+        from flight_assets.feed.metrics import serve
+        from flight_assets.health.here import report_here
+        from flight_assets.health.metrics import metrics_of
+
+        host = settings.poller_metrics_host
+        serve(metrics, lambda: metrics_of(report_here(settings)), host=host, port=port)
+        typer.echo(f"Metrics       http://{host}:{port}/metrics")
+
+    return serve_both

@@ -1,8 +1,6 @@
 """`flight-assets up`, `down`, `status` and `env`."""
 
-import json
 import shlex
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -43,24 +41,28 @@ def down() -> None:
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Show what runs, where, and how much memory it takes."""
+    """Show what runs and how the line is; exit code 1 where something needs a person.
+
+    Asks Kafka, the warehouse and Dagster's database and starts nothing: what does not answer within
+    a few seconds is named as not known. Warnings alone leave the exit code 0.
+    """
+    from rich.console import Console
+
+    from flight_assets.commands import show_status
+    from flight_assets.core.health import has_trouble, problems
+    from flight_assets.health.here import report_here
     from flight_assets.local.status import status as status_of
     from flight_assets.settings import load_settings
 
-    servers = status_of(load_settings())
+    settings = load_settings()
+    servers, report = status_of(settings), report_here(settings)
+    found = problems(report)
     if as_json:
-        typer.echo(json.dumps([asdict(server) for server in servers], indent=2))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("server", "state", "address", "pid", "memory")
-    for server in servers:
-        memory = "" if server.memory_mb is None else f"{server.memory_mb} MB"
-        table.add_row(
-            server.name, server.state, server.address or "", str(server.pid or ""), memory
-        )
-    Console().print(table)
+        typer.echo(show_status.as_json(servers, report, found))
+    else:
+        show_status.print_status(Console(), servers, report, found)
+    if has_trouble(found):
+        raise typer.Exit(1)
 
 
 def env() -> None:

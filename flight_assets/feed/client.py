@@ -92,6 +92,11 @@ class FeedClient:
         """HTTP requests made since the client exists, the client's own repetitions included."""
         return self._budget.spent_count
 
+    @property
+    def request_outcomes(self) -> Mapping[str, int]:
+        """The same requests by how they ended: ``answered``, ``http_403``, ``failed`` …"""
+        return dict(self._transport.outcomes)
+
     def tile(
         self, tile_id: str, *, trusts_empty: bool = False, give_up_at: float | None = None
     ) -> TileAnswer:

@@ -65,6 +65,17 @@ def failure_from(error: Exception, *, asked: str) -> FeedError:
     )
 
 
+def outcome_of(error: Exception) -> str:
+    """Return a request's failure as one word: ``http_429``, ``timeout``, ``unreachable`` or, for an
+    answer that is not what was asked for, ``unreadable``.
+    """
+    if isinstance(error, CloudflareError | HTTPError):
+        return f"http_{error.response.status_code}"
+    if isinstance(error, Timeout):
+        return "timeout"
+    return "unreachable" if isinstance(error, RequestException) else "unreadable"
+
+
 STATUS_ADVICE = {
     403: "the source refuses us; check FEED_BASE_URL and its terms of use",
     404: "nothing is served there; check FEED_BASE_URL",

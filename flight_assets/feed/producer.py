@@ -60,6 +60,8 @@ class PollProducer:
         self._bootstrap_servers = bootstrap_servers
         self._acknowledge_within_s = acknowledge_within_s
         self._heard: deque[str] = deque(maxlen=1)  # what the brokers' absence last sounded like
+        # told of each topic of a sweep: how many messages were acknowledged, and how many not
+        self.on_delivered: Callable[[str, int, int], None] | None = None
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap_servers,
@@ -75,6 +77,11 @@ class PollProducer:
                 "log_level": 0,
             }
         )
+
+    @property
+    def queued_count(self) -> int:
+        """Messages and requests that wait for the brokers now."""
+        return len(self._producer)
 
     def publish(self, sweep: Sweep) -> None:
         """Publish all of a sweep, then its poll record.
@@ -104,6 +111,9 @@ class PollProducer:
         finally:
             if outcomes[ACKNOWLEDGED] != sent_count:
                 self._forget_what_waits()
+            if self.on_delivered is not None:
+                acknowledged_count = outcomes[ACKNOWLEDGED]
+                self.on_delivered(topic, acknowledged_count, sent_count - acknowledged_count)
         if outcomes[ACKNOWLEDGED] == sent_count:
             return
         raise FlightAssetsError(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flight_assets.core.polls import Poll
 from flight_assets.core.tiling import Tiling, first_tiling
@@ -17,11 +18,18 @@ from flight_assets.feed.producer import PollProducer
 from flight_assets.feed.topics import ensure_topics
 from flight_assets.settings import Settings
 
+if TYPE_CHECKING:
+    from flight_assets.feed.metrics import PollMetrics
+
 log = logging.getLogger(__name__)
 
 
 def poll_once(
-    settings: Settings, *, client: FeedClient | None = None, limit_s: float = SWEEP_LIMIT_S
+    settings: Settings,
+    *,
+    client: FeedClient | None = None,
+    limit_s: float = SWEEP_LIMIT_S,
+    metrics: "PollMetrics | None" = None,
 ) -> Poll:
     """Sweep the world once, publish it, remember the tree; return the poll as published.
 
@@ -42,7 +50,10 @@ def poll_once(
         source=settings.feed_source,
         limit_s=limit_s,
     )
-    PollProducer(bootstrap_servers).publish(swept)
+    producer = PollProducer(bootstrap_servers)
+    if metrics is not None:
+        metrics.watch(producer)
+    producer.publish(swept)
     remember_tiling(tiles_path, swept.tiling)
     return swept.poll
 
@@ -53,23 +64,36 @@ def poll_forever(
     *,
     on_poll: Callable[[Poll], None] | None = None,
     stop: threading.Event | None = None,
+    serve_metrics: "Callable[[PollMetrics], None] | None" = None,
 ) -> int:
     """Poll in a steady rhythm until SIGTERM, SIGINT or ``stop``; return how many polls were done.
 
     A poll under way is finished first. A failed poll is one line in the log, and the next one
     goes on. A poll that takes longer than ``every_s`` costs the ticks that it misses, which are
-    counted, and never shifts the others.
+    counted, and never shifts the others. ``serve_metrics`` is given the metrics once, before the
+    first poll.
     """
     client = FeedClient.from_settings(settings)
+    metrics = None
+    if serve_metrics is not None:
+        from flight_assets.feed.metrics import PollMetrics
+
+        metrics = PollMetrics(client)
+        serve_metrics(metrics)
     limit_s = min(SWEEP_LIMIT_S, max(every_s * 0.8, 5.0))
     poll_count = 0
     with _stopped_by_signals(stop or threading.Event()) as stopped:
         for _ in ticks(every_s, stopped):
+            began_at = time.monotonic()
             try:
-                poll = poll_once(settings, client=client, limit_s=limit_s)
+                poll = poll_once(settings, client=client, limit_s=limit_s, metrics=metrics)
             except FlightAssetsError as error:
                 log.error("%s", error)
+                if metrics is not None:
+                    metrics.failed(error, duration_s=time.monotonic() - began_at)
                 continue
+            if metrics is not None:
+                metrics.published(poll, duration_s=time.monotonic() - began_at)
             poll_count += 1
             log.info("%s", line_of(poll))
             if on_poll is not None:

@@ -4,16 +4,18 @@ The client drops the statistics of a feed answer, its headers and the ids that b
 letter. This transport takes the place of the client's own and remembers the answer whole.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from FlightRadarAPI.core import Core
 from FlightRadarAPI.request import APIClient, APIRequest
 
-from flight_assets.feed.failures import FeedError
+from flight_assets.feed.failures import CLIENT_ERRORS, FeedError, outcome_of
+
+T = TypeVar("T")
 
 # A source that asks for more quiet than this is asked again after it all the same.
 LONGEST_QUIET_S = 3_600.0
@@ -89,9 +91,10 @@ _LEAST_TIMEOUT_S = 0.05
 class RecordingTransport(APIClient):
     """FlightRadarAPI's transport, which counts each request and keeps the last feed answer.
 
-    ``body`` and ``headers`` are those of the last feed answer. While ``trusts_empty`` is set, an
-    empty answer whose statistics agree is believed at once, where the client would ask four times
-    more. No request goes on past ``give_up_at`` on the clock, however slowly its answer drips.
+    ``body`` and ``headers`` are those of the last feed answer, ``outcomes`` count how the requests
+    ended: ``answered``, or what went wrong. While ``trusts_empty`` is set, an empty answer whose
+    statistics agree is believed at once, where the client would ask four times more. No request
+    goes on past ``give_up_at`` on the clock, however slowly its answer drips.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class RecordingTransport(APIClient):
         self.headers: dict[str, str] = {}
         self.trusts_empty = False
         self.give_up_at = inf
+        self.outcomes: Counter[str] = Counter()
         self._base_url = base_url
         self._budget = budget
         self._clock = clock
@@ -117,10 +121,18 @@ class RecordingTransport(APIClient):
         """Return the answer to a request through the shared session."""
         timeout = self._time_for_one(timeout)
         self._budget.spend()
-        response = super().request(at_base(url, self._base_url), timeout=timeout, **kwargs)
-        if url != Core.real_time_flight_tracker_data_url:
+        is_feed = url == Core.real_time_flight_tracker_data_url
+        ask = super().request
+
+        def answer() -> APIRequest:
+            response = ask(at_base(url, self._base_url), timeout=timeout, **kwargs)
+            if is_feed:
+                self.body = response.get_json_content()
             return response
-        self.body = response.get_json_content()
+
+        response = self._counted(answer)
+        if not is_feed:
+            return response
         self.headers = {name.lower(): value for name, value in response.get_headers().items()}
         return FeedResponse(response, is_final=self.trusts_empty and is_empty_sky(self.body))
 
@@ -135,7 +147,18 @@ class RecordingTransport(APIClient):
         """Return the answer to a request of its own session."""
         timeout = self._time_for_one(timeout)
         self._budget.spend()
-        return super().request_standalone(at_base(url, self._base_url), timeout=timeout, **kwargs)
+        ask = super().request_standalone
+        return self._counted(lambda: ask(at_base(url, self._base_url), timeout=timeout, **kwargs))
+
+    def _counted(self, ask: Callable[[], T]) -> T:
+        """Return what a request gives, and count how it ended."""
+        try:
+            answer = ask()
+        except CLIENT_ERRORS as error:
+            self.outcomes[outcome_of(error)] += 1
+            raise
+        self.outcomes["answered"] += 1
+        return answer
 
 
 def at_base(url: str, base_url: str | None) -> str:

@@ -64,11 +64,11 @@ def up_postgres(settings: Settings, *, say: Say = silence) -> str:
 def endpoints(settings: Settings) -> Endpoints:
     """Return where everything is; raises ``FlightAssetsError`` unless it is up."""
     state = read_state(settings.home)
-    brokers = _running_kafka(settings, state)
+    brokers = running_kafka(settings, state)
     local = is_local_postgres(settings, state)
     if brokers is None or (local and state.running(postgres.NAME) is None):
         raise FlightAssetsError("the stack is not up: call `flight-assets up`")
-    found = _with_local_postgres(settings, state) if local else settings
+    found = with_local_postgres(settings, state) if local else settings
     conninfo(found)  # names what is missing of a server that the settings name
     return _endpoints(found, brokers, is_postgres_local=local)
 
@@ -157,10 +157,11 @@ def _postgres(settings: Settings, state: StackState, say: Say) -> Settings:
         conninfo(settings)
         return settings
     postgres.start(state, say)
-    return _with_local_postgres(settings, state)
+    return with_local_postgres(settings, state)
 
 
-def _with_local_postgres(settings: Settings, state: StackState) -> Settings:
+def with_local_postgres(settings: Settings, state: StackState) -> Settings:
+    """Return the settings with our own Postgres, which runs or has run, as their server."""
     return settings.model_copy(
         update={
             "postgres_host": HOST,
@@ -218,7 +219,8 @@ def _why_builtin(settings: Settings, state: StackState, missing: str | None) -> 
     return missing
 
 
-def _running_kafka(settings: Settings, state: StackState) -> Kafka | None:
+def running_kafka(settings: Settings, state: StackState) -> Kafka | None:
+    """Return the brokers that the settings name, or the local ones if they run."""
     named = settings.kafka_bootstrap_servers
     if named is not None and not is_local_kafka(settings, state):
         return Kafka(named, "external")

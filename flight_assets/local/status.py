@@ -1,6 +1,12 @@
-"""What of the stack runs, for a person or a program."""
+"""What of the stack runs, where it is reached and what disk it takes, for a person or a program.
 
+Nothing is started here: what does not run is not there.
+"""
+
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import psutil
@@ -36,6 +42,42 @@ def status(settings: Settings) -> list[ServerStatus]:
         if name not in stack.SERVERS
     ]
     return servers + others
+
+
+def reachable(settings: Settings) -> Settings:
+    """Return the settings with the addresses of those local servers that run filled in.
+
+    A local server that does not run stays without an address.
+    """
+    state = read_state(settings.home)
+    if stack.is_local_postgres(settings, state):
+        runs = state.running(postgres.NAME) is not None
+        settings = stack.with_local_postgres(settings, state) if runs else _without(settings)
+    brokers = stack.running_kafka(settings, state)
+    servers = brokers.bootstrap_servers if brokers is not None else None
+    return settings.model_copy(update={"kafka_bootstrap_servers": servers})
+
+
+def _without(settings: Settings) -> Settings:
+    return settings.model_copy(update={"postgres_host": None})
+
+
+def kafka_log_bytes(settings: Settings) -> int | None:
+    """Return the bytes on disk of the local Apache Kafka's log, ``None`` where there is none."""
+    data = settings.home / "kafka" / "data"
+    if not stack.is_local_kafka(settings, read_state(settings.home)) or not data.is_dir():
+        return None
+    return sum(_sizes(data))
+
+
+def _sizes(place: Path) -> Iterator[int]:
+    for directory, _, names in os.walk(place):
+        for name in names:
+            try:
+                # blocks, not length: Kafka's index files are mostly holes
+                yield (Path(directory) / name).stat().st_blocks * 512
+            except FileNotFoundError:
+                continue  # a segment that the broker has just deleted
 
 
 def _postgres(settings: Settings, state: StackState) -> ServerStatus:

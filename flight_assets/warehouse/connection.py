@@ -46,17 +46,22 @@ def connect(
     autocommit: bool = False,
     read_only: bool = False,
     lock_timeout_s: float | None = None,
+    timeout_s: int = CONNECT_TIMEOUT_S,
+    statement_timeout_s: float | None = None,
 ) -> psycopg.Connection[tuple[Any, ...]]:
     """Return a connection whose session is in UTC; with ``read_only`` it cannot write.
 
-    With ``lock_timeout_s`` a statement fails that has waited so long for a lock. Raises
-    ``FlightAssetsError`` when the server refuses, rejects or does not know the database.
+    ``timeout_s`` is for connecting. A statement fails that has taken ``statement_timeout_s``, or
+    has waited ``lock_timeout_s`` for a lock. Raises ``FlightAssetsError`` when the server refuses,
+    rejects or does not know the database.
     """
     session = {"timezone": "UTC"} | {f"tcp_{name}": value for name, value in KEEPALIVE.items()}
     if read_only:
         session["default_transaction_read_only"] = "on"
     if lock_timeout_s is not None:
         session["lock_timeout"] = f"{round(lock_timeout_s * 1000)}ms"
+    if statement_timeout_s is not None:
+        session["statement_timeout"] = f"{round(statement_timeout_s * 1000)}ms"
     options = " ".join(f"-c {name}={value}" for name, value in session.items())
     try:
         connection = psycopg.connect(
@@ -64,7 +69,7 @@ def connect(
             autocommit=autocommit,
             options=options,
             application_name="flight-assets",
-            connect_timeout=CONNECT_TIMEOUT_S,
+            connect_timeout=timeout_s,
             **KEEPALIVE,
         )
     except psycopg.OperationalError as error:

@@ -1,13 +1,22 @@
-"""The warehouse of modelled.py as a fixture: parsed once a module, emptied for each test."""
+"""Fixtures over real servers: the warehouse of modelled.py, and a line with its Dagster instance.
 
+The first is parsed once a module and emptied for each test, the second new for each test.
+"""
+
+import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
+import psycopg
 import pytest
 from dbt.cli.main import dbtRunner
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from flight_assets.settings import PROJECT_ROOT
+from flight_assets.feed.topics import ensure_topics
+from flight_assets.settings import PROJECT_ROOT, Settings
 from flight_assets.warehouse.connection import connect
 from flight_assets.warehouse.migrate import create_database_if_missing, migrate
 
@@ -49,3 +58,41 @@ def outside_servers(
         monkeypatch.setenv(f"POSTGRES_{name.upper()}", str(parts[name]))
     monkeypatch.setenv("POSTGRES_DB", str(parts["dbname"]))
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
+
+
+@pytest.fixture
+def settings(
+    database: str, kafka_bootstrap: str, no_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Settings]:
+    """Settings, in the environment too, of a migrated warehouse and an empty Dagster database."""
+    server = conninfo_to_dict(database)
+    name = f"dagster_{uuid.uuid4().hex[:12]}"
+    admin = make_conninfo(database, dbname="postgres")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    for variable, value in {
+        "POSTGRES_HOST": server["host"],
+        "POSTGRES_PORT": server["port"],
+        "POSTGRES_USER": server["user"],
+        "POSTGRES_PASSWORD": server["password"],
+        "POSTGRES_DB": server["dbname"],
+        "DAGSTER_POSTGRES_DB": name,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+    }.items():
+        monkeypatch.setenv(variable, str(value))
+    ensure_topics(kafka_bootstrap)
+    yield Settings(_env_file=None)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        drop = sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
+        connection.execute(drop)
+
+
+@pytest.fixture
+def instance(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dg.DagsterInstance]:
+    """An instance as the project configures it, on the Postgres of the settings."""
+    shutil.copy(PROJECT_ROOT / "dagster.yaml", tmp_path / "dagster.yaml")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with dg.DagsterInstance.get() as found:
+        yield found

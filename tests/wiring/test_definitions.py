@@ -9,9 +9,12 @@ from functools import cache
 import dagster as dg
 import pytest
 
+from flight_assets.assets import policy_of
 from flight_assets.assets.dbt import manifest
 from flight_assets.assets.raw_flights import RAW_FLIGHTS, RAW_POLLS
 from flight_assets.checks import CHECKS
+from flight_assets.core.freshness import LAYERS
+from flight_assets.core.health import LANDING_JOB, LANDING_RUN_ENDS_WITHIN, LANDING_SENSOR
 from flight_assets.core.observations import Observation
 from flight_assets.core.polls import Poll
 from flight_assets.definitions import defs
@@ -144,3 +147,17 @@ def test_a_failed_landing_is_not_retried_by_the_instance():
     # the sensor measures again what waits; a second retry mechanism would run beside it
     instance = (PROJECT_ROOT / "dagster.yaml").read_text()
     assert "retry_on_asset_or_op_failure: false" in instance
+
+
+def test_the_assets_that_speak_for_a_layer_exist_and_have_its_policy():
+    graph = defs.resolve_asset_graph()
+    for layer in LAYERS:
+        for asset in layer.assets:
+            policy = graph.get(dg.AssetKey([layer.name, asset])).freshness_policy
+            assert policy == policy_of(layer.window), asset
+
+
+def test_what_is_watched_has_the_names_of_the_landing_and_its_longest_run():
+    assert defs.resolve_sensor_def(LANDING_SENSOR).job_name == LANDING_JOB
+    tags = defs.resolve_job_def(LANDING_JOB).tags
+    assert int(tags["dagster/max_runtime"]) == LANDING_RUN_ENDS_WITHIN.total_seconds()
