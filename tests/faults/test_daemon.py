@@ -272,8 +272,9 @@ def test_a_run_worker_that_vanishes_is_noticed_and_its_messages_are_landed(line:
 def test_dagster_started_anew_in_the_middle_of_a_landing_goes_on(line: Line, who: str) -> None:
     """Dagster's daemon and code server are restarted, with or without the run that was at work.
 
-    Fault: SIGKILL of the daemon, its code server and what runs are forked from while a landing is within its first slice, once
-    sparing the run's process, once not; then the daemon is started again.
+    Fault: SIGKILL of the daemon, its code server and what runs are forked from while a landing is
+    within its first slice, once sparing the run's process, once not; then the daemon is started
+    again.
     Promise: The run does not seem to work for ever: it ends by itself, or monitoring marks it as
     failed on its next look; what waits is asked for again, nothing is lost or doubled.
     Seen: The run has ended and no other is left; every message is in bronze once, the ledger is one
