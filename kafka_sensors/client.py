@@ -37,8 +37,6 @@ GONE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 UNKNOWN = {KafkaError.UNKNOWN_TOPIC_OR_PART}
 # the client's own words: it says so too while no broker answers
 PERHAPS_UNKNOWN = {KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
-LOOK_S = 0.01  # a call that only serves callbacks does not end with them
-NO_OUTCOME = "no answer"
 BUILT_IN_CLUSTER = "mockCluster"  # how librdkafka names it
 
 # Offsets are never guessed: one that is gone is an error. A small prefetch bounds the memory, a
@@ -76,7 +74,6 @@ class Reader:
         self._servers = bootstrap_servers
         self._timeout_s = timeout_s
         self._last_error = ""
-        self._commit_outcome = ""  # of the last commit: what was wrong with it
         client = {
             "bootstrap.servers": bootstrap_servers,
             "error_cb": self._remember,
@@ -84,9 +81,7 @@ class Reader:
             **(options or {}),
         }
         self._admin = AdminClient(client)
-        self._consumer = Consumer(
-            {**client, **CONSUMER, "group.id": group_id, "on_commit": self._heed_commit}
-        )
+        self._consumer = Consumer({**client, **CONSUMER, "group.id": group_id})
         self._partitions: list[int] | None = None
         self._cluster_id: str | None = None
 
@@ -193,21 +188,17 @@ class Reader:
     def commit(self, positions: Mapping[int, int]) -> None:
         """Tell the broker how far each partition has landed; a refusal is logged, no more.
 
-        Only tools that show lag look at it: the ledger says where landing goes on. So it is waited
-        for as for any answer; the client itself would wait for minutes.
+        Only tools that show lag look at it: the ledger says where landing goes on. A broker that
+        has gone is asked for first, for the client waits most of a minute to commit, or to close
+        behind a commit.
         """
         if not positions:
             return
-        self._commit_outcome = NO_OUTCOME
-        give_up_at = monotonic() + self._timeout_s
         try:
-            self._consumer.commit(offsets=self._at(positions), asynchronous=True)
-            while self._commit_outcome == NO_OUTCOME and monotonic() < give_up_at:
-                self._consumer.poll(LOOK_S)
+            self._consumer.list_topics(self.topic, timeout=self._timeout_s)
+            self._consumer.commit(offsets=self._at(positions), asynchronous=False)
         except KafkaException as error:
-            self._commit_outcome = str(error)
-        if self._commit_outcome:
-            log.warning("%s: the group's offsets stay behind: %s", self.topic, self._commit_outcome)
+            log.warning("%s: the group's offsets stay behind: %s", self.topic, error)
 
     def _at(self, positions: Mapping[int, int]) -> list[TopicPartition]:
         return [TopicPartition(self.topic, part, at) for part, at in positions.items()]
@@ -245,9 +236,6 @@ class Reader:
 
     def _remember(self, error: KafkaError) -> None:
         self._last_error = error.str()
-
-    def _heed_commit(self, error: KafkaError | None, _: list[TopicPartition]) -> None:
-        self._commit_outcome = "" if error is None else error.str()
 
     def _because(self) -> str:
         return f" ({self._last_error})" if self._last_error else ""

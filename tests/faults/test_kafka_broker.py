@@ -101,7 +101,7 @@ def test_a_broker_that_goes_as_a_run_ends_holds_it_no_longer_than_any_answer(
     topic.timeout_s = 3
     with pytest.raises(KafkaUnavailableError, match=broker.bootstrap):
         topic.land(limits=SMALL, on_slice=kill_at_last)
-    assert "the group's offsets stay behind: no answer" in caplog.text
+    assert "the group's offsets stay behind: " in caplog.text
     broker.start()
     topic.timeout_s = PATIENT_S
     assert topic.land() == []
