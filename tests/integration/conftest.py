@@ -50,7 +50,11 @@ def modelled(_parsed: Modelled) -> Modelled:
 
 @pytest.fixture
 def settings(
-    database: str, kafka_bootstrap: str, no_settings: None, monkeypatch: pytest.MonkeyPatch
+    database: str,
+    kafka_bootstrap: str,
+    no_settings: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Settings]:
     """Settings, in the environment too, of a migrated warehouse and an empty Dagster database."""
     server = conninfo_to_dict(database)
@@ -59,6 +63,7 @@ def settings(
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     for variable, value in {
+        "FLIGHT_ASSETS_HOME": tmp_path / "home",
         "POSTGRES_HOST": server["host"],
         "POSTGRES_PORT": server["port"],
         "POSTGRES_USER": server["user"],
