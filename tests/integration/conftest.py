@@ -62,7 +62,11 @@ def outside_servers(
 
 @pytest.fixture
 def settings(
-    database: str, kafka_bootstrap: str, no_settings: None, monkeypatch: pytest.MonkeyPatch
+    database: str,
+    kafka_bootstrap: str,
+    no_settings: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Settings]:
     """Settings, in the environment too, of a migrated warehouse and an empty Dagster database."""
     server = conninfo_to_dict(database)
@@ -71,6 +75,7 @@ def settings(
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     for variable, value in {
+        "FLIGHT_ASSETS_HOME": tmp_path / "home",
         "POSTGRES_HOST": server["host"],
         "POSTGRES_PORT": server["port"],
         "POSTGRES_USER": server["user"],
