@@ -1,4 +1,4 @@
-"""The table of docs/reliability.md, made of what the fault tests say of themselves.
+"""The tables of docs/reliability.md, made of what the fault tests say of themselves.
 
 ``python -m tests.faults.table`` writes it anew. A test's docstring says its fault, what is promised
 then, and how that is seen; how often a run tries it is the number of its cases.
@@ -18,7 +18,7 @@ ROOT = FAULTS.parents[1]
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- made by python -m tests.faults.table -->", "<!-- end of what is made -->"
 PARTS = ("Fault", "Promise", "Seen")
-HEAD = "| where | fault | promise | seen | test | cases a run |\n|---|---|---|---|---|---|"
+HEAD = "| fault | promise | seen | test | cases a run |\n|---|---|---|---|---|"
 
 
 @dataclass(frozen=True)
@@ -64,26 +64,31 @@ def cases() -> Counter[str]:
     return Counter(Path(test.split("[")[0]).name for test in ids)
 
 
-def table(counts: Counter[str]) -> str:
-    """Return the table; raises ``SystemExit`` for a test that does not say all three parts."""
-    rows = []
+def tables(counts: Counter[str]) -> str:
+    """Return a table for each module; raises ``SystemExit`` for a test without all three parts."""
+    modules: dict[str, list[str]] = {}
     for told in told_by_tests():
         missing = [part for part in PARTS if part not in told.parts]
         if missing:
             raise SystemExit(f"{told.module}::{told.name} does not say {', '.join(missing)}")
-        said = [told.parts[part].replace("|", "\\|") for part in PARTS]
-        place = f"[{told.name}](../tests/faults/{told.module})"
-        count = counts[f"{told.module}::{told.name}"]
-        rows.append(f"| {' | '.join([told.title, *said, place, str(count)])} |")
-    return "\n".join([HEAD, *rows])
+        modules.setdefault(told.title, []).append(row(told, counts))
+    sections = [f"## {title}\n\n{HEAD}\n" + "\n".join(rows) for title, rows in modules.items()]
+    return "\n\n".join(sections)
+
+
+def row(told: Told, counts: Counter[str]) -> str:
+    """Return the row of a test."""
+    said = [told.parts[part].replace("|", "\\|") for part in PARTS]
+    place = f"[{told.name}](../tests/faults/{told.module})"
+    return f"| {' | '.join([*said, place])} | {counts[f'{told.module}::{told.name}']} |"
 
 
 def page_with(made: str) -> str:
-    """Return the page with the table in its place."""
+    """Return the page with the tables in their place."""
     before, _, rest = PAGE.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{made}\n\n{END}{after}"
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page_with(table(cases())))
+    PAGE.write_text(page_with(tables(cases())))
