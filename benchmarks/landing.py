@@ -12,7 +12,6 @@ grow with what waits.
 """
 
 import argparse
-import json
 import multiprocessing
 import random
 import statistics
@@ -34,6 +33,7 @@ from psycopg.conninfo import make_conninfo
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import keep
 from benchmarks.landing_ways import (
     HOUR,
     Landed,
@@ -48,7 +48,7 @@ from benchmarks.landing_ways import (
 from flight_assets.core.observations import Observation, encode
 from flight_assets.local import stack
 from flight_assets.local.endpoints import Endpoints
-from flight_assets.settings import PROJECT_ROOT, Settings
+from flight_assets.settings import Settings
 from flight_assets.warehouse.migrate import create_database_if_missing, migrate
 
 LEAST_OF_RAW_COPY = 0.7
@@ -253,7 +253,6 @@ def measure(place: Place, *, messages: int, sample: int, runs: int, only_landing
         "bytes_per_message": round(size / messages),
         "published_per_s": round(published_per_s),
         **figures,
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
@@ -305,11 +304,7 @@ def main() -> None:
             only_landing=arguments.only_landing,
         )
     show(figures)
-    name = f"landing{'_alone' if arguments.only_landing else ''}.json"
-    results = PROJECT_ROOT / ".flight-assets" / "benchmarks" / name
-    results.parent.mkdir(parents=True, exist_ok=True)
-    results.write_text(json.dumps(figures, indent=2) + "\n")
-    console.print(f"Figures: {results}")
+    keep(f"landing{'_alone' if arguments.only_landing else ''}", figures)
     if not (figures.get("is_fast", True) and figures["is_small"]):
         raise SystemExit(1)
 

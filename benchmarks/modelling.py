@@ -9,7 +9,6 @@ where a limit is passed.
 """
 
 import argparse
-import json
 import multiprocessing
 import statistics
 import tempfile
@@ -18,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +24,12 @@ from psycopg.conninfo import make_conninfo
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import keep
 from benchmarks.modelling_builds import Builder, Built, history_tables, in_turns
 from benchmarks.modelling_plans import check
 from benchmarks.modelling_world import FIRST_SLICE_ID, HOUR, MEASURED_HOUR, MINUTE, Warehouse
 from flight_assets.local import stack
-from flight_assets.settings import PROJECT_ROOT, Settings
+from flight_assets.settings import Settings
 from flight_assets.warehouse.migrate import create_database_if_missing, migrate
 
 MOST_RATIO = 1.2
@@ -274,14 +273,7 @@ def main() -> None:
         runs=arguments.runs,
     )
     show(figures)
-    figures |= {
-        "aircraft": arguments.aircraft,
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    results = PROJECT_ROOT / ".flight-assets" / "benchmarks" / "modelling.json"
-    results.parent.mkdir(parents=True, exist_ok=True)
-    results.write_text(json.dumps(figures, indent=2) + "\n")
-    console.print(f"Figures: {results}")
+    keep("modelling", {**figures, "aircraft": arguments.aircraft})
     if not all(figures[part]["is_kept"] for part in PARTS if part in figures):
         raise SystemExit(1)
 

@@ -7,7 +7,6 @@ topic: what the source and the broker take, whoever asks. Both take turns.
 """
 
 import argparse
-import json
 import logging
 import os
 import statistics
@@ -15,7 +14,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -23,6 +21,7 @@ from confluent_kafka import Producer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import keep
 from benchmarks.line import own_line
 from flight_assets.core.observations import POSITIONS_TOPIC, encode
 from flight_assets.core.tiling import bounds_of
@@ -33,7 +32,7 @@ from flight_assets.feed.rhythm import remember_tiling, remembered_tiling, tiles_
 from flight_assets.feed.topics import ensure_topics
 from flight_assets.local.endpoints import Endpoints
 from flight_assets.local.processes import free_port, is_free, spawn, stop, wait_until
-from flight_assets.settings import PROJECT_ROOT, Settings
+from flight_assets.settings import Settings
 from flight_assets.simulator.handler import FEED_PATH
 
 BUDGET = 10_000  # requests a minute: the simulator is ours
@@ -141,11 +140,7 @@ def main() -> None:
     logging.disable(logging.INFO)
     figures = measure(polls=arguments.polls)
     show(figures)
-    figures |= {"measured_at": datetime.now(UTC).isoformat(timespec="seconds")}
-    results = PROJECT_ROOT / ".flight-assets" / "benchmarks" / "polling.json"
-    results.parent.mkdir(parents=True, exist_ok=True)
-    results.write_text(json.dumps(figures, indent=2) + "\n")
-    console.print(f"Figures: {results}")
+    keep("polling", figures)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ opens one connection to Postgres and asks ``select 1``, the least that a tick co
 """
 
 import argparse
-import json
 import logging
 import statistics
 import time
@@ -24,11 +23,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import keep
 from benchmarks.line import own_line
 from flight_assets.core.observations import POSITIONS_TOPIC
 from flight_assets.core.polls import POLLS_TOPIC
 from flight_assets.local.endpoints import Endpoints
-from flight_assets.settings import PROJECT_ROOT
 from flight_assets.warehouse.connection import connect
 from kafka_sensors.client import Reader
 
@@ -197,11 +196,7 @@ def main() -> None:
     logging.disable(logging.INFO)  # each tick says what waits
     figures = measure(ledger_rows=arguments.ledger_rows, ticks=arguments.ticks)
     show(figures)
-    figures |= {"measured_at": datetime.now(UTC).isoformat(timespec="seconds")}
-    results = PROJECT_ROOT / ".flight-assets" / "benchmarks" / "tick.json"
-    results.parent.mkdir(parents=True, exist_ok=True)
-    results.write_text(json.dumps(figures, indent=2) + "\n")
-    console.print(f"Figures: {results}")
+    keep("tick", figures)
     is_kept = figures["waiting"]["is_kept"] and figures["idle"]["is_kept"]
     if not (is_kept and figures["all_closed"]):
         raise SystemExit(1)
