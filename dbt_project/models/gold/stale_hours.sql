@@ -64,21 +64,23 @@ looked_at as (
 
 newest_slices as (
 
-    -- a subquery for each, as the index of slice_event_hours leads straight to what is newer; a
-    -- join would read the ledger
+    -- a subquery for each, as the index of slice_event_hours leads straight to what is newer, and
+    -- the key of the ledger to the topic; joins would read the ledger
     select
         looked_at.as_of_hour,
         (
             select max(slice_event_hours.slice_id)
             from {{ source('bronze', 'slice_event_hours') }} as slice_event_hours
-            inner join {{ source('bronze', 'landed_slices') }} as landed_slices
-                on slice_event_hours.slice_id = landed_slices.slice_id
             where
                 slice_event_hours.event_hour = looked_at.event_hour
                 and slice_event_hours.slice_id > looked_at.seen_slice_id
                 and slice_event_hours.first_event_at <= looked_at.last_at
                 and slice_event_hours.last_event_at >= looked_at.first_at
-                and landed_slices.topic = looked_at.topic
+                and (
+                    select landed_slices.topic
+                    from {{ source('bronze', 'landed_slices') }} as landed_slices
+                    where landed_slices.slice_id = slice_event_hours.slice_id
+                ) = looked_at.topic
         ) as slice_id
     from looked_at
 

@@ -48,10 +48,10 @@ quartered as (
         -- which is not built again
         select
             {% for column in columns -%}
-                {{ last.get(column, column) }},
+                {{ last.get(column, column) }} as {{ column }},
             {% endfor -%}
             {% for flag in flags_of_a_row -%}
-                false,
+                false as {{ flag }},
             {% endfor -%}
             quarter_at,
             slice_id
