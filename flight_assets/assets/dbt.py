@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC
 from fcntl import LOCK_EX, flock
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,13 @@ from dagster_dbt import (
     dbt_assets,
 )
 
-from flight_assets.assets import OWNERS, REFERENCE_FRESHNESS, STREAM_FRESHNESS, modelling
+from flight_assets.assets import (
+    OWNERS,
+    REFERENCE_FRESHNESS,
+    STREAM_FRESHNESS,
+    lineage,
+    modelling,
+)
 from flight_assets.assets.guidance import describe_test
 from flight_assets.partitions import hourly_utc, is_repair_run
 from flight_assets.resources import PostgresResource
@@ -57,6 +64,13 @@ def parse_if_stale(project: DbtProject) -> Path:
     return manifest
 
 
+@cache
+def columns_made_of() -> dict[str, lineage.Sources]:
+    """Return what the columns of each model are made of, as far as runs have worked it out."""
+    state = lineage.project_state(json.loads(dbt_project.manifest_path.read_text()))
+    return lineage.known_lineage(state, modelling.runs_of(dbt_project))
+
+
 class Translator(DagsterDbtTranslator):
     """Keys are ``[schema, name]``, groups are schemas, so a name reads the same everywhere."""
 
@@ -75,11 +89,16 @@ class Translator(DagsterDbtTranslator):
     def get_asset_spec(
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetSpec:
-        """Return the spec with the freshness of its layer: hourly models follow the stream."""
+        """Return the spec with the freshness of its layer, and what its columns are made of.
+
+        Hourly models follow the stream. What columns are made of is known from the first run on.
+        """
         spec = super().get_asset_spec(manifest, unique_id, project)
-        is_hourly = "hourly" in self.get_resource_props(manifest, unique_id)["tags"]
+        props = self.get_resource_props(manifest, unique_id)
+        columns = lineage.described_columns(props["columns"], columns_made_of().get(unique_id, {}))
         return spec.replace_attributes(
-            freshness_policy=STREAM_FRESHNESS if is_hourly else REFERENCE_FRESHNESS
+            freshness_policy=STREAM_FRESHNESS if "hourly" in props["tags"] else REFERENCE_FRESHNESS,
+            metadata={**spec.metadata, "dagster/column_schema": columns},
         )
 
     def get_asset_check_spec(

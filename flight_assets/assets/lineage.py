@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,7 @@ def lineage_of(
     Those that were worked out before are read from ``kept_in``; the others are added to it.
     """
     state, kept = project_state(manifest), kept_in / KEPT
-    known = json.loads(kept.read_text()) if kept.exists() else {}
-    found: dict[str, Sources] = known.get("models", {}) if known.get("state") == state else {}
+    found = known_lineage(state, kept_in)
     missing = [unique_id for unique_id in compiled if unique_id not in found]
     for unique_id in missing:
         found[unique_id] = sources_of(manifest, unique_id, compiled[unique_id])
@@ -40,6 +39,13 @@ def lineage_of(
         draft.write_text(json.dumps({"state": state, "models": found}))
         draft.replace(kept)
     return found
+
+
+def known_lineage(state: str, kept_in: Path) -> dict[str, Sources]:
+    """Return what runs have worked out for this state of the project, by unique id of the model."""
+    kept = kept_in / KEPT
+    known = json.loads(kept.read_text()) if kept.exists() else {}
+    return known.get("models", {}) if known.get("state") == state else {}
 
 
 def project_state(manifest: Mapping[str, Any]) -> str:
@@ -120,3 +126,38 @@ def with_lineage(events: Iterator[Any], sources: Sources) -> Iterator[Any]:
             lineage = dg.TableColumnLineage(deps_by_column=known)
             event = event.with_metadata({**event.metadata, "dagster/column_lineage": lineage})
         yield event
+
+
+def described_columns(columns: Mapping[str, Any], sources: Sources) -> dg.TableSchema:
+    """Return the columns of a model, as dbt's manifest has them, with what each is made of.
+
+    Dagster's open-source page draws no lineage of columns, so each one's description ends with it.
+    """
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=name,
+                type=column.get("data_type") or "?",
+                description=" ".join(
+                    filter(None, [column["description"].strip(), made_of(sources.get(name, []))])
+                ),
+            )
+            for name, column in columns.items()
+        ]
+    )
+
+
+MOST_NAMED = 6
+
+
+def made_of(sources: Sequence[tuple[str, str]]) -> str:
+    """Return what a column is made of, for a person.
+
+    >>> made_of([("silver.states", "kt"), ("silver.states", "hour")])
+    'Made of `silver.states.kt`, `silver.states.hour`.'
+    """
+    if not sources:
+        return ""
+    named = [f"`{relation}.{column}`" for relation, column in sources[:MOST_NAMED]]
+    more = f" and {len(sources) - MOST_NAMED} more" if len(sources) > MOST_NAMED else ""
+    return f"Made of {', '.join(named)}{more}."

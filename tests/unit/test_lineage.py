@@ -4,7 +4,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from flight_assets.assets.lineage import lineage_of
+from flight_assets.assets.lineage import described_columns, lineage_of
 
 SQL = "select hour, count(*) as flights, max(kt) as fastest_kt from w.silver.states group by hour"
 STATES = {
@@ -62,3 +62,19 @@ def test_a_column_that_is_described_later_has_a_lineage(tmp_path: Path):
 def test_sql_that_is_not_understood_has_none_and_fails_nothing(tmp_path: Path):
     assert answer(MANIFEST, "select from where (", tmp_path) == {}
     assert [path.name for path in tmp_path.iterdir()] == ["column_lineage.json"], "no draft is left"
+
+
+def test_a_column_is_described_with_what_it_is_made_of():
+    columns = {
+        "kt": {"description": "Speed.\n", "data_type": "integer"},
+        "of_many": {"description": "Of many."},
+        "counted": {"description": "Rows."},
+    }
+    many = [("silver.states", f"c{number}") for number in range(8)]
+    schema = described_columns(columns, {"kt": [("silver.states", "kt")], "of_many": many})
+    assert [(column.name, column.type, column.description) for column in schema.columns] == [
+        ("kt", "integer", "Speed. Made of `silver.states.kt`."),
+        ("of_many", "?", "Of many. Made of " + ", ".join(f"`silver.states.c{n}`" for n in range(6))
+         + " and 2 more."),
+        ("counted", "?", "Rows."),
+    ]  # fmt: skip
