@@ -251,7 +251,24 @@ def hurry(instance: Path) -> None:
     instance.write_text(product.replace("poll_interval_seconds: 15", "poll_interval_seconds: 1"))
 
 
-@pytest.mark.parametrize("who", ["daemon, code server and run"])
+def test_a_run_worker_that_vanishes_is_noticed_and_its_messages_are_landed(line: Line) -> None:
+    """The process of a landing run is gone.
+
+    Fault: SIGKILL of the run's process while its first slice is on its way to Postgres.
+    Promise: Dagster marks the run as failed by itself; the sensor asks again, no message is lost or
+    doubled, and the hour is answered.
+    Seen: The run fails without the worker's word; every message is in bronze once, the ledger is
+    one chain from 0 to the high watermark, nothing is stale, and gold is what another run gives.
+    """
+    with line.caught_in_the_middle() as (run_id, pid):
+        os.kill(pid, signal.SIGKILL)
+        assert wait_until(lambda: line.has_failed(run_id), timeout_s=PATIENCE_S)
+    assert wait_until(line.is_answered, timeout_s=PATIENCE_S)
+    line.prove_once()
+    line.prove_answers()
+
+
+@pytest.mark.parametrize("who", ["daemon and code server", "daemon, code server and run"])
 def test_dagster_started_anew_in_the_middle_of_a_landing_goes_on(line: Line, who: str) -> None:
     """Dagster's daemon and code server are restarted, with or without the run that was at work.
 
@@ -274,3 +291,32 @@ def test_dagster_started_anew_in_the_middle_of_a_landing_goes_on(line: Line, who
     else:
         assert wait_until(lambda: not orphan.is_alive(), timeout_s=PATIENCE_S)
     line.prove_once()
+
+
+def test_a_run_that_hangs_is_ended_and_its_messages_are_landed(line: Line) -> None:
+    """A landing run does nothing any more, and does not end.
+
+    Fault: SIGSTOP of the run's process while its first slice is on its way to Postgres; the longest
+    time of this run is set to 3 s instead of the product's 3600 s.
+    Promise: Run monitoring ends the run and says why; the sensor asks again; while the hanging
+    process keeps the ledger's lock, landing says which session has it; when that is ended, what
+    waits is landed, nothing is lost or doubled.
+    Seen: The run's last event names its longest time; every message is in bronze once, the ledger
+    is one chain from 0 to the high watermark, nothing is stale, and gold is what another run gives.
+    """
+    with line.caught_in_the_middle() as (run_id, pid):
+        os.kill(pid, signal.SIGSTOP)
+        line.instance.add_run_tags(run_id, {"dagster/max_runtime": "3"})
+        assert wait_until(lambda: line.has_failed(run_id), timeout_s=PATIENCE_S)
+    assert "maximum runtime of 3 seconds" in line.why(run_id)
+    assert wait_until(lambda: is_asked_for_again(line, run_id), timeout_s=PATIENCE_S)
+    os.kill(pid, signal.SIGKILL)
+    assert wait_until(line.is_answered, timeout_s=PATIENCE_S)
+    line.prove_once()
+    line.prove_answers()
+
+
+def is_asked_for_again(line: Line, run_id: str) -> bool:
+    """Return whether there is a landing run that is newer than this one."""
+    newest = line.instance.get_runs(dg.RunsFilter(job_name=LANDING), limit=1)
+    return newest[0].run_id != run_id
