@@ -108,22 +108,6 @@ def few_messages_are_rejected(
 
 
 @dg.asset_check(
-    asset=["silver", "flight_states"],
-    blocking=True,
-    description=(
-        "Every position lies on earth. When it fails, a model has changed them, as the message "
-        "contract refuses others: look at silver.flight_positions."
-    ),
-)
-def positions_lie_on_earth(
-    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
-) -> dg.AssetCheckResult:
-    """Count positions whose latitude or longitude is no place."""
-    off_earth = query(postgres, claims.OFF_EARTH, **window(context, postgres))[0]["positions"]
-    return dg.AssetCheckResult(passed=off_earth == 0, metadata={"positions_off_earth": off_earth})
-
-
-@dg.asset_check(
     asset=["silver", "as_of_hours"],
     description=(
         f"The last poll of each hour saw at least {MIN_COVERAGE_PCT} % of the aircraft that the "
@@ -198,7 +182,6 @@ CHECKS = [
     ledger_check("raw_flights", "flights.positions"),
     ledger_check("raw_polls", "flights.polls"),
     few_messages_are_rejected,
-    positions_lie_on_earth,
     polls_cover_the_world,
     codes_match_the_references,
     answers_follow_the_ledger,

@@ -116,12 +116,6 @@ from bronze.landed_slices
 where topic = 'flights.positions' and log_hour between %(first)s and %(last)s
 """
 
-OFF_EARTH = """
-select count(*) as positions
-from silver.flight_states
-where as_of_hour between %(first)s and %(last)s
-and not (lat_deg between -90 and 90 and lon_deg between -180 and 180)
-"""
 
 COVERAGE = """
 select as_of_hour, coverage_pct, saturated_tile_count, failed_tile_count

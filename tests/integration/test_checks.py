@@ -165,11 +165,19 @@ def test_a_broken_chain_is_found_beside_its_hour(modelled: Modelled, start: int)
     assert len(modelled.connection.execute(claims.BROKEN_CHAINS, asked).fetchall()) == 1
 
 
+@pytest.mark.parametrize(
+    ("lat_deg", "poll_took", "claim"),
+    [
+        (1, timedelta(minutes=-69), "as_of_at_is_not_before_its_hour"),
+        (91, timedelta(seconds=20), "positions_lie_on_earth"),
+    ],
+)
 def test_a_claim_that_does_not_hold_keeps_what_follows_and_finds_its_rows(
-    modelled: Modelled,
+    modelled: Modelled, lat_deg: float, poll_took: timedelta, claim: str
 ) -> None:
-    modelled.land([flight("a", EIGHT + timedelta(minutes=59))])
-    modelled.land_poll(EIGHT + timedelta(minutes=59), EIGHT - timedelta(minutes=10))
+    seen = EIGHT + timedelta(minutes=59)
+    modelled.land([flight("a", seen, lat_deg=lat_deg)])
+    modelled.land_poll(seen, seen + poll_took)
     run = dg.materialize(
         [hourly_models],
         partition_key=partition_key_of(EIGHT),
@@ -178,7 +186,7 @@ def test_a_claim_that_does_not_hold_keeps_what_follows_and_finds_its_rows(
     )
     assert not run.success
     [failed] = [each for each in run.get_asset_check_evaluations() if not each.passed]
-    assert failed.check_name == "as_of_at_is_not_before_its_hour"
+    assert failed.check_name == claim
     query = str(failed.metadata["query"].value).removeprefix("```sql").removesuffix("```")
     rows = modelled.connection.execute(query.encode()).fetchall()
     assert [row[0] for row in rows] == [EIGHT]
