@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Two processes with servers of their own; a file's tests stay together.
+TESTERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(TESTERS)
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo dev docs down test test-faults test-long test-unit lint check bench bench-modelling lock clean
@@ -32,13 +35,13 @@ down: $(STAMP)  ## stop the local stack
 	$(BIN)/flight-assets down
 
 test: $(STAMP)  ## all tests, on a real Postgres and a real Kafka
-	$(BIN)/python -m pytest tests
+	$(PYTEST) --dist loadfile tests
 
 test-faults: $(STAMP)  ## the fault suite: processes killed, servers stopped, feeds that lie
-	$(BIN)/python -m pytest tests/faults -m faults
+	$(PYTEST) --dist loadfile tests/faults -m faults
 
 test-long: $(STAMP)  ## the long tests: three simulated days beside the oracle
-	$(BIN)/python -m pytest tests/long -m long
+	$(PYTEST) tests/long -m long
 
 test-unit: $(STAMP)  ## the tests that need no service
 	$(BIN)/python -m pytest tests/unit tests/wiring
