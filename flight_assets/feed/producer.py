@@ -62,18 +62,21 @@ class PollProducer:
         self._heard: deque[str] = deque(maxlen=1)  # what the brokers' absence last sounded like
         # told of each topic of a sweep: how many messages were acknowledged, and how many not
         self.on_delivered: Callable[[str, int, int], None] | None = None
-        self._producer = Producer(
+        self._producer = self._new_producer()
+
+    def _new_producer(self) -> Producer:
+        return Producer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                "bootstrap.servers": self._bootstrap_servers,
                 "enable.idempotence": True,
                 "acks": "all",
                 "compression.type": "zstd",
                 "linger.ms": 20,
                 # the partition that Java's producers choose for the same key
                 "partitioner": "murmur2_random",
-                "delivery.timeout.ms": int(acknowledge_within_s * 1000),
+                "delivery.timeout.ms": int(self._acknowledge_within_s * 1000),
                 # not a method: the producer would hold itself, and stay
-                "error_cb": partial(_hear, bootstrap_servers, self._heard),
+                "error_cb": partial(_hear, self._bootstrap_servers, self._heard),
                 "log_level": 0,
             }
         )
@@ -122,9 +125,14 @@ class PollProducer:
         )
 
     def _forget_what_waits(self) -> None:
-        """Drop the messages of a poll that failed: none arrives later, behind the error's back."""
+        """Drop the messages of a poll that failed: none arrives later, behind the error's back.
+
+        And begin anew: behind a refused batch an idempotent producer has a gap in its numbers, over
+        which the next poll may wait in vain.
+        """
         self._producer.purge()
         self._producer.flush(1)
+        self._producer = self._new_producer()
 
     def _why_not(self, outcomes: Counter[str]) -> str:
         """Return what became of the other messages, what was heard meanwhile, and what to do."""
