@@ -267,7 +267,7 @@ def shifted(name: str, kind: str, days: int) -> sql.Composable:
         return sql.SQL("{} - {}::bigint").format(column, days * SLICES_A_DAY)
     if kind == "bigint" and name.endswith("_offset"):
         of_polls = sql.SQL("{} - {}::bigint").format(column, days * 1440)
-        if name == "kafka_offset":
+        if name.endswith("kafka_offset"):
             return of_polls  # any other place in the log will do
         of_flights = sql.SQL("{} - {}::bigint").format(column, days * 1440 * OFFSETS_A_SLICE)
         return sql.SQL("case topic when 'flights.polls' then {} else {} end").format(
