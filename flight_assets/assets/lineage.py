@@ -78,8 +78,11 @@ def sources_of(manifest: Mapping[str, Any], unique_id: str, sql: str) -> Sources
     found: Sources = {}
     schema = _schema(manifest, node)
     try:
+        statement = parse_one(sql, dialect="postgres")
+        for table in statement.find_all(exp.Table):
+            table.set("catalog", None)  # the database of the run need not be that of the manifest
         query = qualify(
-            parse_one(sql, dialect="postgres"),
+            statement,
             schema=schema,
             dialect="postgres",
             validate_qualify_columns=False,
@@ -100,13 +103,12 @@ def sources_of(manifest: Mapping[str, Any], unique_id: str, sql: str) -> Sources
 
 
 def _schema(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the described columns of what the model reads, by database, schema and table."""
+    """Return the described columns of what the model reads, by schema and table."""
     schema: dict[str, Any] = {}
     for parent in node["depends_on"]["nodes"]:
         relation = manifest["nodes"].get(parent) or manifest["sources"][parent]
         name = relation.get("alias") or relation["identifier"]
-        of_schema = schema.setdefault(relation["database"], {}).setdefault(relation["schema"], {})
-        of_schema[name] = dict.fromkeys(relation["columns"], "text")
+        schema.setdefault(relation["schema"], {})[name] = dict.fromkeys(relation["columns"], "text")
     return schema
 
 

@@ -41,6 +41,12 @@ def test_a_column_is_made_of_those_of_its_expression(tmp_path: Path):
     }
 
 
+def test_the_database_of_the_run_need_not_be_that_of_the_manifest(tmp_path: Path):
+    star = "with states as (select * from other.silver.states) "
+    found = answer(MANIFEST, star + SQL.replace("w.silver.states", "states"), tmp_path)
+    assert [tuple(each) for each in found["fastest_kt"]] == [("silver.states", "kt")]
+
+
 def test_what_is_known_is_read_until_the_project_changes(tmp_path: Path):
     other = SQL.replace("max(kt)", "max(hour)")
     first = answer(MANIFEST, SQL, tmp_path)
