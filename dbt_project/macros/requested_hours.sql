@@ -59,7 +59,7 @@
     {%- endif -%}
     {%- set hours = requested_hours() -%}
     {%- set found = [] -%}
-    {%- if execute and hours["from"] != never() -%}
+    {%- if execute and hours["from"] != never() and looks_at_pruned(hours["from"]) -%}
         {%- set model = adapter.get_relation(target.database, "gold", "closed_hours") -%}
         {%- if model -%}
             {%- set rows = run_query(
@@ -73,6 +73,20 @@
         {%- endif -%}
     {%- endif -%}
     {{ return(found) }}
+{%- endmacro %}
+
+{#- Whether anything was pruned of the hour before, or later. Mostly nothing was, and the model of
+    closed hours, which reads all polls, need not be asked. -#}
+{% macro looks_at_pruned(hour) -%}
+    {%- set days = adapter.get_relation(target.database, "bronze", "pruned_days") -%}
+    {%- if not days -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- set question -%}
+        select count(*) as days from {{ days }}
+        where last_event_at >= {{ utc_instant(hour) }} - interval '1' hour
+    {%- endset -%}
+    {{ return(run_query(question).rows[0]["days"] > 0) }}
 {%- endmacro %}
 
 {#- Pre-hook of hourly tables, in the transaction that appends the hours again. The lock lets

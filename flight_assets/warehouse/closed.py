@@ -13,6 +13,12 @@ from flight_assets.errors import FlightAssetsError
 
 HOUR = timedelta(hours=1)
 EXISTS = "select to_regclass('gold.closed_hours') is not null"
+# Mostly nothing was pruned so late, and the model, which reads all polls, need not be asked.
+LOOKS_AT_PRUNED = """
+select exists (
+    select from bronze.pruned_days where last_event_at >= %(first)s - interval '1' hour
+)
+"""
 CLOSED = """
 select as_of_hour from gold.closed_hours
 where as_of_hour >= %(first)s and as_of_hour < %(end)s
@@ -32,10 +38,12 @@ def closed_hours(
 
     None where the models were never built: then nothing was pruned either.
     """
-    exists: Any = connection.execute(EXISTS).fetchone()
-    if not exists[0]:
-        return []
-    return [hour for (hour,) in connection.execute(CLOSED, {"first": first, "end": end})]
+    asked = {"first": first, "end": end}
+    for question in (EXISTS, LOOKS_AT_PRUNED):
+        answer: Any = connection.execute(question, asked).fetchone()
+        if not answer[0]:
+            return []
+    return [hour for (hour,) in connection.execute(CLOSED, asked)]
 
 
 def refuse_closed(connection: psycopg.Connection[Any], closed: Sequence[datetime]) -> NoReturn:
