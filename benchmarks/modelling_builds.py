@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks.modelling_world import HOUR, Warehouse
 from flight_assets.settings import PROJECT_ROOT
+from flight_assets.warehouse.building import newest_slice_id
 
 if TYPE_CHECKING:
     from dagster_dbt import DbtProject
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 HOURLY = ("--select", "tag:hourly")
 REFERENCES = ("--exclude", "tag:hourly")
-NEWEST_SLICE = "select coalesce(max(slice_id), 0) from bronze.landed_slices"
 
 
 class BuildError(RuntimeError):
@@ -80,11 +80,11 @@ class Builder:
     ) -> Built:
         """Give dbt a command about some hours, through the newest slice; raise ``BuildError``."""
         with self.warehouse.connect() as connection:
-            newest = connection.execute(NEWEST_SLICE).fetchone()
+            through_slice_id = newest_slice_id(connection)
         dbt_vars = {
             "from_hour": f"{first:%Y-%m-%dT%H}:00:00Z",
             "to_hour": f"{first + hours * HOUR:%Y-%m-%dT%H}:00:00Z",
-            "through_slice_id": newest[0] if newest else 0,
+            "through_slice_id": through_slice_id,
             "run_id": "benchmark",
             "rebuild": rebuild,
         }

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC
 from fcntl import LOCK_EX, flock
 from functools import cache
@@ -31,9 +30,9 @@ from flight_assets.partitions import hourly_utc, is_repair_run
 from flight_assets.resources import PostgresResource
 from flight_assets.settings import PROJECT_ROOT
 from flight_assets.sources import newest_change
+from flight_assets.warehouse.building import alone_with_the_models
 from flight_assets.warehouse.closed import closed_hours, refuse_closed
 from flight_assets.warehouse.comments import write_comments
-from flight_assets.warehouse.retention import models_read_bronze
 from kafka_sensors.sensors import is_landing_run
 
 if TYPE_CHECKING:
@@ -122,31 +121,6 @@ translator = Translator(settings=DagsterDbtTranslatorSettings(enable_source_test
 manifest = parse_if_stale(dbt_project)
 
 
-# Of the one run that builds the hourly models. Two numbers, as no other advisory lock here has.
-MODELS_LOCK = (0x666C, 1)
-NEWEST_SLICE_ID = "select coalesce(max(slice_id), 0) from bronze.landed_slices"
-
-
-@contextmanager
-def alone_with_the_models(postgres: PostgresResource) -> Iterator[int]:
-    """Give the id of the newest slice, 0 for an empty ledger, while no other run builds models.
-
-    Dagster's pool keeps runs apart that wait in its queue, not one that it has given up for dead
-    while it still works, nor one that a command runs itself: two that replace the rows of an hour
-    at once would each add its own. Raises ``FlightAssetsError`` where another run does not end, or
-    somebody has locked the raw tables: here it says who, dbt would only say that it has waited.
-    """
-    with postgres.connect() as connection:
-        connection.autocommit = True  # held by the session: no transaction is open meanwhile
-        connection.execute("select pg_advisory_lock(%s, %s)", MODELS_LOCK)
-        with connection.transaction():
-            connection.execute(
-                "lock table only bronze.raw_flights, only bronze.raw_polls in access share mode"
-            )
-            row = connection.execute(NEWEST_SLICE_ID).fetchone()
-        yield int(row[0]) if row else 0
-
-
 def describe(postgres: PostgresResource) -> None:
     """Comment the tables with what dbt says of them, where that is new."""
     with postgres.connect() as connection:
@@ -178,12 +152,9 @@ def hourly_vars(context: dg.AssetExecutionContext, *, through_slice_id: int) -> 
 )
 def hourly_models(context: dg.AssetExecutionContext, postgres: PostgresResource) -> Iterator[Any]:
     """Build silver and gold for the hours of the run; a failed test keeps what is downstream."""
-    # read before the models start: what lands while they run makes their hours stale again
-    with (
-        alone_with_the_models(postgres) as through_slice_id,
-        postgres.connect() as connection,
-        models_read_bronze(connection),
-    ):
+    with postgres.connect() as connection:
+        # read before the models start: what lands while they run makes their hours stale again
+        through_slice_id = alone_with_the_models(connection)
         dbt_vars = hourly_vars(context, through_slice_id=through_slice_id)
         dbt_vars["closed_hours"] = closed_to(context, connection, rebuild=dbt_vars["rebuild"])
         yield from modelling.build(context, dbt_project, dbt_vars)

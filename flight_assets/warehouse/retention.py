@@ -3,9 +3,8 @@
 What may go is decided in ``core.retention``; here it is looked up, dropped and written down.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from time import sleep
 from typing import Any
@@ -16,6 +15,7 @@ from psycopg import errors, sql
 from flight_assets.core.observations import POSITIONS_TOPIC
 from flight_assets.core.polls import POLLS_TOPIC
 from flight_assets.core.retention import DAY, HOUR, LogDay, Modelled, Plan, is_old, plan
+from flight_assets.warehouse.building import keep_models_out, newest_slice_id
 from kafka_sensors.ledger import Ledger
 from kafka_sensors.tables import name
 
@@ -61,7 +61,6 @@ select exists (
     where slice_id > %(seen)s and event_hour = any(%(hours)s)
 )
 """
-NEWEST_SLICE = "select coalesce(max(slice_id), 0) from bronze.landed_slices"
 RECORD = """
 insert into bronze.pruned_days (
     table_name, log_date, topic, through_slice_id, row_count, byte_count, last_event_at, run_id
@@ -84,8 +83,6 @@ where relation = any(%(tables)s::regclass[]) and granted and pid <> pg_backend_p
 order by 3 desc nulls last
 limit 3
 """
-
-MODELS_LOCK = "hashtextextended('flight_assets models read bronze', 0)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,23 +120,6 @@ class Pruned:
 
 class BusyError(Exception):
     """A table or the models are in use: not now. Says by whom."""
-
-
-@contextmanager
-def models_read_bronze(connection: Connection) -> Iterator[None]:
-    """Keep bronze as it is while the models are built; any number of runs may do so at once.
-
-    Waits while a day is being dropped, which takes less than a second. For the session of the
-    connection, whose open transaction is committed, so that it holds nothing else meanwhile.
-    """
-    connection.execute(f"select pg_advisory_lock_shared({MODELS_LOCK})".encode())
-    connection.commit()
-    try:
-        yield
-    finally:
-        connection.rollback()
-        connection.execute(f"select pg_advisory_unlock_shared({MODELS_LOCK})".encode())
-        connection.commit()
 
 
 def partitions(connection: Connection, tables: list[str]) -> list[Partition]:
@@ -230,19 +210,12 @@ def prune_bronze(
     then kept with the reason.
     """
     with connection.transaction():
-        seen = newest_slice_id(
-            connection
-        )  # before the plan: what lands after it is looked up again
+        # before the plan: what lands after it is looked up again
+        seen = newest_slice_id(connection)
         planned = bronze_plan(connection, now=now, age_days=age_days)
         every = partitions(connection, list(RAW_TABLES))
-    pruned, kept = [], dict(planned.kept)
-    for day in planned.may_go:
-        of_day = [each for each in every if each.day == day]
-        try:
-            pruned.append(drop_day(connection, of_day, RAW_TABLES, seen=seen, run_id=run_id))
-        except BusyError as error:
-            kept[day] = str(error)
-    return Pruned(days=tuple(pruned), kept=kept)
+    dropped = drop_days(connection, planned.may_go, every, RAW_TABLES, seen=seen, run_id=run_id)
+    return replace(dropped, kept={**planned.kept, **dropped.kept})
 
 
 def prune_rejected(
@@ -252,20 +225,30 @@ def prune_rejected(
     with connection.transaction():
         every = partitions(connection, [REJECTED])
         old = old_days(connection, [REJECTED], now=now, age_days=age_days, most=None)
+    return drop_days(connection, [each.day for each in old], every, {}, seen=None, run_id=run_id)
+
+
+def drop_days(
+    connection: Connection,
+    days: Iterable[date],
+    every: list[Partition],
+    topics: dict[str, str],
+    *,
+    seen: int | None,
+    run_id: str | None,
+) -> Pruned:
+    """Drop the partitions of days, one transaction a day; what is in use is kept with the reason.
+
+    The arguments are those of ``drop_day``.
+    """
     pruned, kept = [], {}
-    for day in old:
-        of_day = [each for each in every if each.day == day.day]
+    for day in days:
+        of_day = [each for each in every if each.day == day]
         try:
-            pruned.append(drop_day(connection, of_day, {}, seen=None, run_id=run_id))
+            pruned.append(drop_day(connection, of_day, topics, seen=seen, run_id=run_id))
         except BusyError as error:
-            kept[day.day] = str(error)
+            kept[day] = str(error)
     return Pruned(days=tuple(pruned), kept=kept)
-
-
-def newest_slice_id(connection: Connection) -> int:
-    """Return the id of the newest slice in the ledger, 0 for an empty one."""
-    row: Any = connection.execute(NEWEST_SLICE).fetchone()
-    return int(row[0])
 
 
 def drop_day(
@@ -306,7 +289,7 @@ def drop_now(
     """
     connection.execute(f"set local lock_timeout = {LOCK_TIMEOUT_MS}".encode())
     if seen is not None:
-        connection.execute(f"select pg_advisory_xact_lock({MODELS_LOCK})".encode())
+        keep_models_out(connection)
     Ledger(connection, "bronze", "").lock()
     day = of_day[0].day
     if seen is not None:

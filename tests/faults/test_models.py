@@ -15,7 +15,6 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from flight_assets.assets.dbt import MODELS_LOCK
 from flight_assets.automation import stale_hours_sensor
 from flight_assets.core import repairs
 from flight_assets.core.repairs import HourRange
@@ -23,6 +22,7 @@ from flight_assets.definitions import defs
 from flight_assets.local.processes import wait_until
 from flight_assets.partitions import REPAIR_TAGS, tags_for
 from flight_assets.resources import resources
+from flight_assets.warehouse.building import MODELS_LOCK
 from tests.integration.conftest import _parsed, modelled  # noqa: F401 - fixtures
 from tests.integration.modelled import EIGHT, NINE, Modelled, flight, land_two_hours
 

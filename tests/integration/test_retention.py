@@ -16,12 +16,12 @@ from flight_assets.errors import FlightAssetsError
 from flight_assets.resources import resources
 from flight_assets.retention import retention_job
 from flight_assets.warehouse import claims, retention
+from flight_assets.warehouse.building import alone_with_the_models
 from flight_assets.warehouse.connection import connect
 from flight_assets.warehouse.retention import (
     RAW_TABLES,
     Pruned,
     bronze_plan,
-    models_read_bronze,
     prune_bronze,
 )
 from kafka_sensors.ledger import Ledger
@@ -288,9 +288,10 @@ def test_models_that_are_being_built_and_readers_keep_a_day_and_are_named(
     land_days(history, 1)
     build(history, MIDNIGHT, 1)
     now = MIDNIGHT + 99 * DAY
+    with connect(conninfo_of(history)) as models:
+        alone_with_the_models(models)
+        assert "models" in prune(history, now).kept[MIDNIGHT.date()]
     with connect(conninfo_of(history)) as other:
-        with models_read_bronze(other):
-            assert "models" in prune(history, now).kept[MIDNIGHT.date()]
         other.execute("select 1 from bronze.raw_flights limit 1")
         reason = prune(history, now).kept[MIDNIGHT.date()]
         assert f"pid {other.info.backend_pid}" in reason
