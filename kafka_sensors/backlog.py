@@ -1,13 +1,13 @@
-"""How much of a topic waits, and over which log hours. Reads two messages a waiting partition."""
+"""How much of a topic waits, and over which log hours. Reads at most two messages a partition."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kafka_sensors.continuity import check_continues
 from kafka_sensors.ledger import Connection, Ledger
 from kafka_sensors.messages import TopicReader
-from kafka_sensors.offsets import HOUR, HourRule, floor_hour, message_at
+from kafka_sensors.offsets import HOUR, HourRule, OffsetRange, floor_hour, message_at
 from kafka_sensors.target import Target
 
 
@@ -53,19 +53,38 @@ def measure(
     if not waiting:
         return Backlog(target.topic, 0, 0, None, None)
     firsts = reader.timestamps_ms({part: offsets.start for part, offsets in waiting.items()})
-    lasts = reader.timestamps_ms({part: offsets.end - 1 for part, offsets in waiting.items()})
     rule = HourRule(earliest=target.earliest_hour, now=now)
-    oldest, newest = [], []
+    oldest, hours = [], {}
     for partition in waiting:
         previous = ends[partition].log_hour if partition in ends else None
         # offsets without any message land in the current hour
         first_at = message_at(firsts[partition]) if partition in firsts else now
-        last_at = message_at(lasts[partition]) if partition in lasts else now
-        hour = rule.log_hour_at(first_at, previous=previous)
-        oldest.append(min(max(first_at, hour), now))
-        newest.append(rule.log_hour_at(last_at, previous=hour))
+        hours[partition] = rule.log_hour_at(first_at, previous=previous)
+        oldest.append(min(max(first_at, hours[partition]), now))
+    newest = newest_hours(waiting, reader, rule, hours, now=now)
     count = sum(offsets.length for offsets in waiting.values())
     return Backlog(target.topic, count, len(waiting), min(oldest), max(newest))
+
+
+def newest_hours(
+    waiting: Mapping[int, OffsetRange],
+    reader: TopicReader,
+    rule: HourRule,
+    hours: Mapping[int, datetime],
+    *,
+    now: datetime,
+) -> list[datetime]:
+    """Return the log hours of the last messages, given those of the first ones.
+
+    Reads the last message only where the first one is of an hour before this one.
+    """
+    older = {part: waiting[part].end - 1 for part, hour in hours.items() if hour < floor_hour(now)}
+    lasts = reader.timestamps_ms(older) if older else {}
+    newest = [hour for part, hour in hours.items() if part not in older]
+    for partition in older:
+        last_at = message_at(lasts[partition]) if partition in lasts else now
+        newest.append(rule.log_hour_at(last_at, previous=hours[partition]))
+    return newest
 
 
 def hours_to_ask_for(

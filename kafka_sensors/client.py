@@ -82,8 +82,7 @@ class Reader:
         }
         self._admin = AdminClient(client)
         self._consumer = Consumer({**client, **CONSUMER, "group.id": group_id})
-        self._partitions: list[int] | None = None
-        self._cluster_id: str | None = None
+        self._metadata: Any = None
 
     def __enter__(self) -> Self:
         return self
@@ -100,11 +99,9 @@ class Reader:
 
         librdkafka's built-in cluster has no topic ids, but an id of its own at every start.
         """
-        if self._cluster_id is None:
-            metadata = self._ask(self._consumer.list_topics, self.topic, timeout=self._timeout_s)
-            self._cluster_id = str(metadata.cluster_id)
-        if self._cluster_id.startswith(BUILT_IN_CLUSTER):
-            return self._cluster_id
+        cluster_id = str(self._described().cluster_id)
+        if cluster_id.startswith(BUILT_IN_CLUSTER):
+            return cluster_id
         described = self._admin.describe_topics(
             TopicCollection([self.topic]), request_timeout=self._timeout_s
         )
@@ -115,13 +112,10 @@ class Reader:
 
     def partitions(self) -> list[int]:
         """Return the numbers of the topic's partitions, as they were at the first call."""
-        if self._partitions is None:
-            metadata = self._ask(self._consumer.list_topics, self.topic, timeout=self._timeout_s)
-            found = metadata.topics[self.topic]
-            if found.error is not None:
-                raise self._explained(KafkaException(found.error))
-            self._partitions = sorted(found.partitions)
-        return self._partitions
+        found = self._described().topics[self.topic]
+        if found.error is not None:
+            raise self._explained(KafkaException(found.error))
+        return sorted(found.partitions)
 
     def watermarks(self, partition: int) -> Watermarks:
         """Return where the partition begins and ends now."""
@@ -199,6 +193,18 @@ class Reader:
             self._consumer.commit(offsets=self._at(positions), asynchronous=False)
         except KafkaException as error:
             log.warning("%s: the group's offsets stay behind: %s", self.topic, error)
+
+    def _described(self) -> Any:
+        """Return what the brokers first said of the cluster and the topic; asking takes a while.
+
+        That there is no such topic is asked again.
+        """
+        if self._metadata is not None:
+            return self._metadata
+        metadata = self._ask(self._consumer.list_topics, self.topic, timeout=self._timeout_s)
+        if metadata.topics[self.topic].error is None:
+            self._metadata = metadata
+        return metadata
 
     def _at(self, positions: Mapping[int, int]) -> list[TopicPartition]:
         return [TopicPartition(self.topic, part, at) for part, at in positions.items()]

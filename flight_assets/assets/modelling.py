@@ -19,6 +19,7 @@ from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_contex
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from flight_assets.assets import lineage
+from flight_assets.check_result import CheckResult
 from flight_assets.sources import newest_change
 
 if TYPE_CHECKING:
@@ -78,9 +79,11 @@ def compiled(result: "dbtRunnerResult", resource_type: str) -> dict[str, str]:
 def with_query(events: Iterator[Any], query: str | None) -> Iterator[Any]:
     """Yield a test's events, a failed check with the query that finds the rows that broke it."""
     for event in events:
-        if isinstance(event, dg.AssetCheckResult) and not event.passed and query:
-            shown = dg.MetadataValue.md(f"```sql\n{query.strip()}\n```")
-            event = event._replace(metadata={**event.metadata, "query": shown})
+        if isinstance(event, dg.AssetCheckResult):
+            event = CheckResult._make(event)
+            if not event.passed and query:
+                shown = dg.MetadataValue.md(f"```sql\n{query.strip()}\n```")
+                event = event._replace(metadata={**event.metadata, "query": shown})
         yield event
 
 

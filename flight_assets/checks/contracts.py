@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 import dagster as dg
 import msgspec
 
+from flight_assets.check_result import CheckResult
 from flight_assets.checks.line import query
 from flight_assets.core.observations import Observation
 from flight_assets.core.polls import Poll
@@ -102,7 +103,7 @@ def contract_check(
         found = columns_of(postgres, (asset, *beside))
         broken = broken_contract(contract_columns(record), found[asset])
         missing = missing_columns(found)
-        return dg.AssetCheckResult(
+        return CheckResult(
             passed=not broken and not missing, metadata={"broken": broken, "missing": missing}
         )
 
@@ -124,7 +125,7 @@ def source_check(asset: str) -> dg.AssetChecksDefinition:
     )
     def columns_are_as_dbt_describes(postgres: PostgresResource) -> dg.AssetCheckResult:
         missing = missing_columns(columns_of(postgres, [asset]))
-        return dg.AssetCheckResult(passed=not missing, metadata={"missing": missing})
+        return CheckResult(passed=not missing, metadata={"missing": missing})
 
     return columns_are_as_dbt_describes
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from flight_assets.check_result import CheckResult
 from flight_assets.core.repairs import HourRange
 from flight_assets.partitions import hours_of_run
 from flight_assets.resources import PostgresResource
@@ -69,7 +70,7 @@ def ledger_check(asset: str, topic: str) -> dg.AssetChecksDefinition:
             **run,
             has_landed=has_landed,
         )
-        return dg.AssetCheckResult(
+        return CheckResult(
             passed=not broken and not miscounted,
             metadata={"broken_chains": table(broken), "miscounted_slices": table(miscounted)},
         )
@@ -94,7 +95,7 @@ def few_messages_are_rejected(
     rejected = sum(reason["messages"] for reason in by_reason)
     landed = query(postgres, claims.LANDED_ROWS, **hours)[0]["rows"]
     ratio = rejected / (landed + rejected) if landed + rejected else 0.0
-    return dg.AssetCheckResult(
+    return CheckResult(
         passed=ratio <= MAX_REJECTED_RATIO,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
@@ -121,7 +122,7 @@ def polls_cover_the_world(
     """Compare the coverage of the hours' last polls with what the answers need."""
     polls = query(postgres, claims.COVERAGE, **window(context, postgres))
     poor = [p for p in polls if p["coverage_pct"] is None or p["coverage_pct"] < MIN_COVERAGE_PCT]
-    return dg.AssetCheckResult(
+    return CheckResult(
         passed=not poor,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"hours": table(polls), "poorly_covered": table(poor)},
@@ -141,7 +142,7 @@ def answers_follow_the_ledger(
 ) -> dg.AssetCheckResult:
     """Look for hours of the run whose answers are older than what has landed."""
     stale = query(postgres, claims.UNANSWERED, **window(context, postgres))
-    return dg.AssetCheckResult(
+    return CheckResult(
         passed=not stale,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"stale_hours": table(stale)},
@@ -167,7 +168,7 @@ def codes_match_the_references(
         "airline_match_ratio": _ratio(counts["airlines_matched"], counts["airline_codes"]),
         "type_match_ratio": _ratio(counts["types_matched"], counts["type_codes"]),
     }
-    return dg.AssetCheckResult(
+    return CheckResult(
         passed=all(ratio >= MIN_MATCH_RATIO for ratio in ratios.values()),
         severity=dg.AssetCheckSeverity.WARN,
         metadata={**ratios, "unmatched": table(query(postgres, claims.UNMATCHED, **hours))},

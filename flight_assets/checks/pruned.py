@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from flight_assets.check_result import CheckResult
 from flight_assets.checks.line import query, table, window
 from flight_assets.resources import PostgresResource
 from flight_assets.settings import load_settings
@@ -36,7 +37,7 @@ def old_days_are_pruned(postgres: PostgresResource) -> dg.AssetCheckResult:
         )
     kept = {str(day): "may go" for day in late.may_go}
     kept |= {str(day): reason for day, reason in late.kept.items()}
-    return dg.AssetCheckResult(
+    return CheckResult(
         passed=not kept, severity=dg.AssetCheckSeverity.WARN, metadata={"kept": kept}
     )
 
@@ -56,7 +57,7 @@ def nothing_comes_after_it_was_pruned(
     """Count what the run landed of times whose other observations are gone."""
     hours = window(context, postgres)
     late = query(postgres, claims.TOO_LATE, run_id=context.run.run_id, **hours)
-    return dg.AssetCheckResult(
+    return CheckResult(
         passed=not late,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"late": table(late), "observations": sum(row["observations"] for row in late)},

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from flight_assets.check_result import CheckResult
 from flight_assets.checks.line import query, table, window
 from flight_assets.core import expectations
 from flight_assets.resources import PostgresResource
@@ -31,7 +32,7 @@ def volumes_are_usual(
         )
     }
     cold = [h for h in hours if len(h["observation_counts"]) < expectations.MIN_EARLIER_DAYS]
-    return dg.AssetCheckResult(
+    return CheckResult(
         passed=not unusual,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"unusual": unusual, "hours": table(hours), "cold_start": table(cold)},
@@ -54,7 +55,7 @@ def columns_are_as_complete_as_usual(
     *earlier, newest = hours or [{}]
     shares = {column: newest[column] for column in usual.GIVEN if column in newest}
     unusual = expectations.unusual_shares(shares, earlier)
-    return dg.AssetCheckResult(
+    return CheckResult(
         passed=not unusual,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
@@ -85,7 +86,7 @@ def airlines_do_not_jump(
         for row in rows
         if (said := expectations.jump(row["flight_count"], row["flight_count_24h_before"]))
     }
-    return dg.AssetCheckResult(
+    return CheckResult(
         passed=not jumps,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"jumps": jumps, "compared": len(rows), "cold_start": not rows},

@@ -30,6 +30,7 @@ from dagster._serdes.config_class import ConfigurableClassData
 from flight_assets.errors import FlightAssetsError
 from flight_assets.settings import PROJECT_ROOT
 from flight_assets.sources import DBT_PROJECT, PACKAGES, newest_change
+from flight_assets.workers.connections import hold
 from flight_assets.workers.server import LEAVE
 
 WORKER_TAG = "flight_assets/worker"  # the process's id, and when it began: ids are used again
@@ -70,6 +71,7 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
 
         run = context.dagster_run
         assert run.job_code_origin is not None
+        hold(self._instance)  # the daemon's: only it launches
         arguments = ExecuteRunArgs(
             job_origin=run.job_code_origin,
             run_id=run.run_id,

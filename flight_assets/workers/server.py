@@ -28,6 +28,7 @@ def preload() -> None:
     from flight_assets.assets.dbt import dbt_project
     from flight_assets.assets.modelling import parsed
     from flight_assets.definitions import defs
+    from flight_assets.workers import connections  # noqa: F401
 
     defs.resolve_all_job_defs()
     # Where the project has changed dbt reads its files in threads, and a fork has none of them. So
@@ -63,16 +64,28 @@ def fork(line: str) -> int:
 
 def execute(line: str) -> int:
     """Execute a run as ``dagster api execute_run`` does; return the process's exit status."""
-    from dagster._cli.api import execute_run_command
+    from dagster._cli.api import _execute_run_command_body
+    from dagster._cli.utils import get_instance_for_cli
+    from dagster._grpc.types import ExecuteRunArgs
+    from dagster._serdes import deserialize_value
+    from dagster._utils.interrupts import capture_interrupts
+
+    from flight_assets.workers.connections import hold
 
     try:
-        execute_run_command.main(args=[line], prog_name="dagster api", standalone_mode=False)
-    except SystemExit as ended:
-        return int(ended.code or 0) if isinstance(ended.code, int | None) else 1
+        with capture_interrupts():
+            asked = deserialize_value(line, ExecuteRunArgs)
+            with get_instance_for_cli(instance_ref=asked.instance_ref) as instance:
+                hold(instance)
+                return _execute_run_command_body(
+                    asked.run_id,
+                    instance,
+                    lambda _: None,
+                    set_exit_code_on_failure=bool(asked.set_exit_code_on_failure),
+                )
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-    return 0
 
 
 def reap(running: set[int]) -> None:

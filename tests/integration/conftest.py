@@ -49,6 +49,27 @@ def modelled(_parsed: Modelled) -> Modelled:
 
 
 @pytest.fixture
+def postgres_instance(server_conninfo: str) -> Iterator[dg.DagsterInstance]:
+    """Dagster on a database of its own."""
+    name = f"dagster_{uuid.uuid4().hex[:12]}"
+    where = conninfo_to_dict(server_conninfo) | {"dbname": name}
+    create_database_if_missing(make_conninfo(server_conninfo, dbname=name))
+    storage = {
+        "username": where["user"],
+        "password": where["password"],
+        "hostname": where["host"],
+        "port": int(str(where["port"])),
+        "db_name": where["dbname"],
+        "scheme": "postgresql+psycopg2",
+    }
+    overrides = {"storage": {"postgres": {"postgres_db": storage}}}
+    with dg.instance_for_test(overrides=overrides) as made:
+        yield made
+    with connect(make_conninfo(server_conninfo, dbname="postgres"), autocommit=True) as admin:
+        admin.execute(f"drop database {name} with (force)".encode())
+
+
+@pytest.fixture
 def outside_servers(
     new_home: Path, database: str, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

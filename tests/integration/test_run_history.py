@@ -1,7 +1,5 @@
 """What is left of Dagster's runs when the old ones are deleted, on its storage in Postgres."""
 
-import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -9,11 +7,8 @@ import pytest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 from dagster._core.test_utils import create_run_for_test
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from flight_assets.run_history import prune_runs
-from flight_assets.warehouse.connection import connect
-from flight_assets.warehouse.migrate import create_database_if_missing
 
 pytestmark = pytest.mark.integration
 
@@ -34,23 +29,8 @@ def is_well() -> dg.AssetCheckResult:
 
 
 @pytest.fixture
-def instance(server_conninfo: str) -> Iterator[dg.DagsterInstance]:
-    name = f"dagster_{uuid.uuid4().hex[:12]}"
-    where = conninfo_to_dict(server_conninfo) | {"dbname": name}
-    create_database_if_missing(make_conninfo(server_conninfo, dbname=name))
-    storage = {
-        "username": where["user"],
-        "password": where["password"],
-        "hostname": where["host"],
-        "port": int(str(where["port"])),
-        "db_name": where["dbname"],
-        "scheme": "postgresql+psycopg2",
-    }
-    overrides = {"storage": {"postgres": {"postgres_db": storage}}}
-    with dg.instance_for_test(overrides=overrides) as made:
-        yield made
-    with connect(make_conninfo(server_conninfo, dbname="postgres"), autocommit=True) as admin:
-        admin.execute(f"drop database {name} with (force)".encode())
+def instance(postgres_instance: dg.DagsterInstance) -> dg.DagsterInstance:
+    return postgres_instance
 
 
 def materialize(instance: dg.DagsterInstance, key: str) -> str:

@@ -8,6 +8,7 @@ from functools import cache
 
 import dagster as dg
 import pytest
+from dagster._daemon.sensor import MIN_INTERVAL_LOOP_TIME
 
 from flight_assets.assets import policy_of
 from flight_assets.assets.dbt import manifest
@@ -161,3 +162,9 @@ def test_what_is_watched_has_the_names_of_the_landing_and_its_longest_run():
     assert defs.resolve_sensor_def(LANDING_SENSOR).job_name == LANDING_JOB
     tags = defs.resolve_job_def(LANDING_JOB).tags
     assert int(tags["dagster/max_runtime"]) == LANDING_RUN_ENDS_WITHIN.total_seconds()
+
+
+def test_the_landing_sensor_is_looked_at_in_every_round_of_the_daemon():
+    sensor = defs.resolve_sensor_def(LANDING_SENSOR)
+    # as long as a round, it would be found too young in every second one
+    assert sensor.minimum_interval_seconds < MIN_INTERVAL_LOOP_TIME

@@ -1,8 +1,11 @@
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from kafka_sensors.backlog import Backlog, hours_to_ask_for
+from kafka_sensors.backlog import Backlog, hours_to_ask_for, newest_hours
+from kafka_sensors.offsets import HourRule, OffsetRange
 
 EARLIEST = datetime(2022, 1, 1, tzinfo=UTC)
 NOW = datetime(2025, 7, 20, 9, 40, tzinfo=UTC)
@@ -56,3 +59,24 @@ def test_a_run_stays_within_the_partitions_there_are() -> None:
     ahead = NINE + timedelta(hours=3)
     assert ask(waits(NINE + timedelta(minutes=30), ahead)) == (NINE, NINE)
     assert ask(waits(ahead, ahead)) is None
+
+
+class Timestamps:
+    """A topic whose messages are all of one instant, and what was asked of it."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at_ms = int(at.timestamp() * 1000)
+        self.asked: dict[int, int] = {}
+
+    def timestamps_ms(self, positions: Mapping[int, int]) -> dict[int, int]:
+        self.asked |= positions
+        return dict.fromkeys(positions, self.at_ms)
+
+
+def test_the_last_message_is_read_only_where_the_first_is_of_an_earlier_hour() -> None:
+    waiting = {0: OffsetRange(10, 20), 1: OffsetRange(30, 50)}
+    rule = HourRule(earliest=EARLIEST, now=NOW)
+    reader: Any = Timestamps(NINE + timedelta(minutes=5))
+    newest = newest_hours(waiting, reader, rule, {0: NINE, 1: EIGHT}, now=NOW)
+    assert sorted(newest) == [NINE, NINE]
+    assert reader.asked == {1: 49}
