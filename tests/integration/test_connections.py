@@ -4,6 +4,7 @@ import dagster as dg
 import pytest
 import sqlalchemy
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from flight_assets.warehouse.connection import connect
 from flight_assets.workers.connections import hold
@@ -30,7 +31,8 @@ def test_a_connection_that_the_server_has_closed_is_replaced(
 ) -> None:
     hold(postgres_instance)
     held = backend(postgres_instance)
-    with connect(server_conninfo, autocommit=True) as admin:
+    everywhere = make_conninfo(server_conninfo, dbname="postgres")
+    with connect(everywhere, autocommit=True) as admin:
         admin.execute(sql.SQL("select pg_terminate_backend({}, 5000)").format(held))
     assert backend(postgres_instance) != held
     assert postgres_instance.get_runs() == []
