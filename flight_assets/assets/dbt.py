@@ -149,6 +149,7 @@ def hourly_vars(context: dg.AssetExecutionContext, *, through_slice_id: int) -> 
     backfill_policy=dg.BackfillPolicy.single_run(),
     dagster_dbt_translator=translator,
     pool="modelling",
+    op_tags={"dagster/priority": "1"},  # before the checks that keep nothing from being built
 )
 def hourly_models(context: dg.AssetExecutionContext, postgres: PostgresResource) -> Iterator[Any]:
     """Build silver and gold for the hours of the run; a failed test keeps what is downstream."""

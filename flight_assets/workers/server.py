@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from typing import Any
 
 LEAVE = "leave"
 END_WITHIN_S = 15.0  # an interrupted run still says so to Dagster
@@ -37,10 +38,18 @@ def preload() -> None:
         parsed(dbt_project)
         os._exit(0)
     os.wait()
-    parsed(dbt_project)
+    warm(parsed(dbt_project).result)
     # what is here stays: so forks share it with this process for as long as they can
     gc.collect()
     gc.freeze()
+
+
+def warm(project: Any) -> None:
+    """Compile the macros of a parsed dbt project: each run would compile those that it calls."""
+    from dbt_common.clients.jinja import template_cache
+
+    for macro in getattr(project, "macros", {}).values():
+        template_cache.get_node_template(macro)
 
 
 def fork(line: str) -> int:
