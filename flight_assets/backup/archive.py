@@ -1,0 +1,145 @@
+"""The archive of the log: what it reaches, and having it reach now."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from flight_assets.backup.places import BaseBackup, Places
+from flight_assets.backup.programs import run
+from flight_assets.backup.segments import Reach, reach
+from flight_assets.errors import FlightAssetsError
+from flight_assets.local.processes import wait_until
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+ARCHIVE_WAIT_S = 60
+ENDED_AT = re.compile(rb"desc: (?:COMMIT|ABORT).*?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC")
+SETTINGS = """
+select name, setting from pg_settings
+where name in ('archive_mode', 'wal_level', 'max_wal_senders', 'wal_segment_size')
+"""
+ARCHIVER = """
+select last_archived_wal, last_archived_time, last_failed_wal, last_failed_time
+from pg_stat_archiver
+"""
+
+
+@dataclass(frozen=True)
+class Archiver:
+    """What the server says of its archiving; ``is_failing``: the last try failed."""
+
+    archived: str | None
+    archived_at: datetime | None
+    failed: str | None
+    failed_at: datetime | None
+
+    @property
+    def is_failing(self) -> bool:
+        return self.failed_at is not None and (
+            self.archived_at is None or self.failed_at > self.archived_at
+        )
+
+
+def archiver(connection: Connection) -> Archiver:
+    """Return what the server says of its archiving."""
+    row = connection.execute(ARCHIVER).fetchone()
+    assert row is not None
+    return Archiver(*row)
+
+
+def needs_archiving(connection: Connection) -> int:
+    """Return the bytes of a segment of a server that archives.
+
+    Raises ``FlightAssetsError`` saying what to set on one that does not.
+    """
+    found = dict(connection.execute(SETTINGS).fetchall())
+    wrong = [
+        f"{name}={found[name]}"
+        for name, is_right in {
+            "archive_mode": found["archive_mode"] in ("on", "always"),
+            "wal_level": found["wal_level"] != "minimal",
+            "max_wal_senders": int(found["max_wal_senders"]) >= 2,
+        }.items()
+        if not is_right
+    ]
+    if wrong:
+        raise FlightAssetsError(
+            f"this Postgres was started without an archive of its log ({', '.join(wrong)}): call "
+            "`flight-assets down`, then `up`, with BACKUP_DIR set; for a server of your own set "
+            "archive_mode=on, wal_level=replica and the archive_command of docs/backup.md"
+        )
+    return int(found["wal_segment_size"])
+
+
+def seal(connection: Connection, places: Places, *, wait_s: float = ARCHIVE_WAIT_S) -> str:
+    """Have the archive hold all that is committed by now; return its newest segment.
+
+    The session must be in autocommit. Without a transaction that begins after it, an instant
+    cannot be restored: nothing in the log would say that it was reached.
+    """
+    connection.execute("select pg_current_xact_id()")
+    row = connection.execute("select pg_walfile_name(pg_switch_wal())").fetchone()
+    assert row is not None
+    name = str(row[0])
+    if wait_until((places.wal / name).exists, timeout_s=wait_s):
+        return name
+    state = archiver(connection)
+    why = "its last try failed: see the server's log" if state.is_failing else "it is still at work"
+    raise FlightAssetsError(
+        f"the segment {name} of the log is not in {places.wal} after {wait_s:.0f} s, and Postgres "
+        f"says of its archiver that {why}"
+    )
+
+
+def reach_of(places: Places, backup: BaseBackup, names: set[str] | None = None) -> Reach:
+    """Return the archived segments that follow on a base backup."""
+    return reach(
+        places.lineage(), backup.first_segment, places.wal_names() if names is None else names
+    )
+
+
+def last_ended_at(wal: Path, names: Sequence[str]) -> datetime | None:
+    """Return when the last transaction in these segments ended; ``None``: there is none.
+
+    A restore can go to any instant before it.
+    """
+    for name in reversed(names):
+        ended = ENDED_AT.findall(_transactions(wal / name))
+        if ended:
+            return datetime.fromisoformat(ended[-1].decode()).replace(tzinfo=UTC)
+    return None
+
+
+def _transactions(segment: Path) -> bytes:
+    return run("pg_waldump", ["--rmgr=Transaction", segment], doing=f"{segment} is damaged").encode()
+
+
+def faults_of_log(places: Places, backup: BaseBackup) -> list[str]:
+    """Return what is wrong with the log after a base backup; reads all of it.
+
+    A record that is damaged is named by its place in the log, a segment that is gone by its file.
+    """
+    found = reach_of(places, backup)
+    faults = [] if found.missing is None else [f"wal/{found.missing} is missing"]
+    if not found.names:
+        return faults or [f"wal/{places.lineage().name(backup.first_segment)} is missing"]
+    for first, last in _stretches(found.names):
+        try:
+            asked = ["--quiet", f"--path={places.wal}", first, last]
+            run("pg_waldump", asked, doing=f"wal/{first} to {last}")
+        except FlightAssetsError as error:
+            faults.append(str(error))
+    return faults
+
+
+def _stretches(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the first and last segment of each timeline in a row."""
+    by_timeline: dict[str, list[str]] = {}
+    for name in names:
+        by_timeline.setdefault(name[:8], []).append(name)
+    return [(of[0], of[-1]) for of in by_timeline.values()]
