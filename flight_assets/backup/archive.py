@@ -116,7 +116,9 @@ def last_ended_at(wal: Path, names: Sequence[str]) -> datetime | None:
 
 
 def _transactions(segment: Path) -> bytes:
-    return run("pg_waldump", ["--rmgr=Transaction", segment], doing=f"{segment} is damaged").encode()
+    return run(
+        "pg_waldump", ["--rmgr=Transaction", segment], doing=f"{segment} is damaged"
+    ).encode()
 
 
 def faults_of_log(places: Places, backup: BaseBackup) -> list[str]:

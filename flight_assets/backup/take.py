@@ -126,14 +126,12 @@ def _read_back(data: Path) -> None:
     found = list(faults(data))
     if found:
         raise FlightAssetsError(
-            f"the base backup is not what Postgres sent, so it was dropped: {'; '.join(found[:5])}; "
-            "look at the disk of BACKUP_DIR"
+            "the base backup is not what Postgres sent, so it was dropped: "
+            f"{'; '.join(found[:5])}; look at the disk of BACKUP_DIR"
         )
 
 
-def _record(
-    place: Path, label: str, began: About, ended: About, segment_bytes: int
-) -> BaseBackup:
+def _record(place: Path, label: str, began: About, ended: About, segment_bytes: int) -> BaseBackup:
     stretch = stretch_of(place / "data")
     start, end = stretch.places
     return BaseBackup(
