@@ -1,6 +1,5 @@
 """The daily job that takes a base backup, proves what there is to restore from, and prunes it."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -60,8 +59,8 @@ def check_backups(context: dg.OpExecutionContext, postgres: PostgresResource) ->
     )
     if wrong:
         raise dg.Failure(
-            f"{'; '.join(wrong[:5])}: `flight-assets backup verify` lists all; take a base backup "
-            "with `flight-assets backup now`, and look at the disk of BACKUP_DIR",
+            f"{'; '.join(wrong[:5])}: `flight-assets backup verify` lists all; look at the disk of "
+            "BACKUP_DIR, and remove the base backups that need what cannot be put back",
             allow_retries=False,
         )
 
@@ -82,9 +81,8 @@ def backup_job() -> None:
     cron_schedule="20 2 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-def backup_daily_schedule() -> Iterator[dg.RunRequest | dg.SkipReason]:
+def backup_daily_schedule() -> dg.RunRequest | dg.SkipReason:
     """Asks for a backup a day, where it is known where to."""
     if load_settings().backup_dir is None:
-        yield dg.SkipReason("BACKUP_DIR is not set")
-    else:
-        yield dg.RunRequest()
+        return dg.SkipReason("BACKUP_DIR is not set")
+    return dg.RunRequest()

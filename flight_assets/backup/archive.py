@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,17 @@ from flight_assets.local.processes import wait_until
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 ARCHIVE_WAIT_S = 60
-ENDED_AT = re.compile(rb"desc: (?:COMMIT|ABORT).*?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC")
+ENDED_AT = re.compile(r"desc: (?:COMMIT|ABORT).*?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC")
 SETTINGS = """
 select name, setting from pg_settings
 where name in ('archive_mode', 'wal_level', 'max_wal_senders', 'wal_segment_size')
 """
+MAY_SWITCH = """
+select has_function_privilege('pg_switch_wal()', 'execute'),
+    (select setting::int from pg_settings where name = 'archive_timeout')
+"""
+SWITCH = "select pg_walfile_name(pg_switch_wal())"
+CURRENT = "select pg_walfile_name(pg_current_wal_lsn())"
 ARCHIVER = """
 select last_archived_wal, last_archived_time, last_failed_wal, last_failed_time
 from pg_stat_archiver
@@ -47,9 +54,7 @@ class Archiver:
 
 def archiver(connection: Connection) -> Archiver:
     """Return what the server says of its archiving."""
-    row = connection.execute(ARCHIVER).fetchone()
-    assert row is not None
-    return Archiver(*row)
+    return Archiver(*_row(connection, ARCHIVER))
 
 
 def needs_archiving(connection: Connection) -> int:
@@ -80,27 +85,33 @@ def seal(connection: Connection, places: Places, *, wait_s: float = ARCHIVE_WAIT
     """Have the archive hold all that is committed by now; return its newest segment.
 
     The session must be in autocommit. Without a transaction that begins after it, an instant
-    cannot be restored: nothing in the log would say that it was reached.
+    cannot be restored: nothing in the log would say that it was reached. A user who may not switch
+    to a new segment waits until the server does, by its archive_timeout.
     """
     connection.execute("select pg_current_xact_id()")
-    row = connection.execute("select pg_walfile_name(pg_switch_wal())").fetchone()
-    assert row is not None
-    name = str(row[0])
-    if wait_until((places.wal / name).exists, timeout_s=wait_s):
-        return name
+    may_switch, timeout_s = _row(connection, MAY_SWITCH)
+    (name,) = _row(connection, SWITCH if may_switch else CURRENT)
+    patience_s = wait_s if may_switch else wait_s + timeout_s
+    if wait_until((places.wal / name).exists, timeout_s=patience_s):
+        return str(name)
     state = archiver(connection)
     why = "its last try failed: see the server's log" if state.is_failing else "it is still at work"
     raise FlightAssetsError(
-        f"the segment {name} of the log is not in {places.wal} after {wait_s:.0f} s, and Postgres "
-        f"says of its archiver that {why}"
+        f"the segment {name} of the log is not in {places.wal} after {patience_s:.0f} s, and "
+        f"Postgres says of its archiver that {why}"
     )
+
+
+def _row(connection: Connection, query: str) -> tuple[Any, ...]:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return row
 
 
 def reach_of(places: Places, backup: BaseBackup, names: set[str] | None = None) -> Reach:
     """Return the archived segments that follow on a base backup."""
-    return reach(
-        places.lineage(), backup.first_segment, places.wal_names() if names is None else names
-    )
+    names = places.wal_names() if names is None else names
+    return reach(places.lineage(backup.segment_bytes), backup.first_segment, names)
 
 
 def last_ended_at(wal: Path, names: Sequence[str]) -> datetime | None:
@@ -109,16 +120,17 @@ def last_ended_at(wal: Path, names: Sequence[str]) -> datetime | None:
     A restore can go to any instant before it.
     """
     for name in reversed(names):
-        ended = ENDED_AT.findall(_transactions(wal / name))
-        if ended:
-            return datetime.fromisoformat(ended[-1].decode()).replace(tzinfo=UTC)
+        ended_at = _last_ended_at(wal / name)
+        if ended_at is not None:
+            return ended_at
     return None
 
 
-def _transactions(segment: Path) -> bytes:
-    return run(
-        "pg_waldump", ["--rmgr=Transaction", segment], doing=f"{segment} is damaged"
-    ).encode()
+@lru_cache(maxsize=256)  # a segment in the archive never changes, and metrics ask every 10 s
+def _last_ended_at(segment: Path) -> datetime | None:
+    printed = run("pg_waldump", ["--rmgr=Transaction", segment], doing=f"{segment} cannot be read")
+    ended = ENDED_AT.findall(printed)
+    return datetime.fromisoformat(ended[-1]).replace(tzinfo=UTC) if ended else None
 
 
 def faults_of_log(places: Places, backup: BaseBackup) -> list[str]:
@@ -129,7 +141,8 @@ def faults_of_log(places: Places, backup: BaseBackup) -> list[str]:
     found = reach_of(places, backup)
     faults = [] if found.missing is None else [f"wal/{found.missing} is missing"]
     if not found.names:
-        return faults or [f"wal/{places.lineage().name(backup.first_segment)} is missing"]
+        first = places.lineage(backup.segment_bytes).name(backup.first_segment)
+        return faults or [f"wal/{first} is missing"]
     for first, last in _stretches(found.names):
         try:
             asked = ["--quiet", f"--path={places.wal}", first, last]

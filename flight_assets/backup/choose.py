@@ -35,7 +35,9 @@ def usable(places: Places) -> list[BaseBackup]:
 
 
 def span_of(places: Places, backup: BaseBackup, names: set[str] | None = None) -> Span:
-    """Return what a backup can be restored to."""
+    """Return what a backup can be restored to: nothing where a later restore left its timeline."""
+    if not places.lineage(backup.segment_bytes).has(backup.timeline, backup.end):
+        return Span(backup, None, None)
     found = reach_of(places, backup, names)
     return Span(backup, last_ended_at(places.wal, found.names), found.missing)
 

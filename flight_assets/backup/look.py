@@ -44,8 +44,9 @@ def from_at(of: Places, names: set[str]) -> datetime | None:
     backups = usable(of)
     if not backups:
         return None
-    newest = of.lineage().name(backups[-1].first_segment)
-    earliest = backups[-1].ended_at
+    last = backups[-1]
+    newest = of.lineage(last.segment_bytes).name(last.first_segment)
+    earliest = last.ended_at
     for backup in reversed(backups[:-1]):
         if newest not in reach_of(of, backup, names).names:
             break  # the log from this one on ends before the newest begins

@@ -13,7 +13,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flight_assets.backup.segments import HISTORY_NAME, NAME, Lineage, lineage_of
+from flight_assets.backup.segments import (
+    HISTORY_NAME,
+    NAME,
+    SEGMENT_BYTES,
+    Lineage,
+    lineage_of,
+)
 from flight_assets.errors import FlightAssetsError
 from flight_assets.settings import Settings
 
@@ -74,14 +80,14 @@ class Places:
             return set()
         return {entry.name for entry in os.scandir(self.wal) if NAME.fullmatch(entry.name)}
 
-    def lineage(self) -> Lineage:
+    def lineage(self, segment_bytes: int = SEGMENT_BYTES) -> Lineage:
         """Return the timeline that the archive has come to."""
         histories = {
             int(found[1], 16): path.read_text()
             for path in (self.wal.glob("*.history") if self.wal.is_dir() else ())
             if (found := HISTORY_NAME.fullmatch(path.name))
         }
-        return lineage_of(histories)
+        return lineage_of(histories, segment_bytes)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -55,7 +55,7 @@ def _drop(places: Places, backup: BaseBackup) -> None:
 def _prune_log(places: Places, oldest: BaseBackup) -> int:
     """Have Postgres's own program drop the segments before the first that a backup needs."""
     before = len(places.wal_names())
-    first = places.lineage().name(oldest.first_segment)
+    first = places.lineage(oldest.segment_bytes).name(oldest.first_segment)
     run("pg_archivecleanup", [places.wal, first], doing="old files of the log could not be dropped")
     return before - len(places.wal_names())
 

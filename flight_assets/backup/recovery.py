@@ -38,7 +38,7 @@ def recover(places: Places, files: Files, superuser: str, at: datetime) -> str:
     log.unlink(missing_ok=True)
     process = _spawn(files, log, _settings(places, files, at))
     try:
-        _wait(files, superuser, process, log)
+        _wait(files, process, log)
         _set_password(files, superuser)
     finally:
         stop(process, by=signal.SIGINT, patience_s=300)
@@ -84,20 +84,27 @@ def _spawn(files: Files, log: Path, settings: dict[str, str]) -> ProcessRecord:
     return spawn(command, log=log, env=environment(), user=user)
 
 
-def _wait(files: Files, superuser: str, process: ProcessRecord, log: Path) -> None:
-    def is_there_or_ended() -> bool:
-        if not process.is_alive():
-            return True
-        try:
-            _connect(files, superuser).close()
-        except psycopg.OperationalError:
-            return False
-        return True
+def _wait(files: Files, process: ProcessRecord, log: Path) -> None:
+    """Wait until the server takes connections, by its own note: asking it would fill its log."""
 
-    is_there = wait_until(is_there_or_ended, timeout_s=RECOVERY_WITHIN_S)
-    if not is_there or not process.is_alive():
+    def is_ready_or_ended() -> bool:
+        return not process.is_alive() or _is_ready(files.data / "postmaster.pid")
+
+    is_done = wait_until(is_ready_or_ended, timeout_s=RECOVERY_WITHIN_S)
+    if not is_done or not process.is_alive():
         words = last_line(log, containing=("FATAL", "PANIC")) or last_line(log) or "no message"
         raise FlightAssetsError(f"Postgres could not replay the log: {words}")
+
+
+STATUS_LINE = 7  # of postmaster.pid, as in Postgres's pidfile.h, counted from 0
+
+
+def _is_ready(pid_file: Path) -> bool:
+    try:
+        lines = pid_file.read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    return len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "ready"
 
 
 def _connect(files: Files, superuser: str) -> psycopg.Connection[tuple[object, ...]]:

@@ -54,7 +54,7 @@ def restore(
     with places.locked():
         span = choose(places, at)
         _refuse_if_damaged(places, span)
-        with locked_state(home, say) as state, _room(state, replace=replace, say=say) as files:
+        with _home(home, say) as state, _room(state, replace=replace, say=say) as files:
             say(f"Copying the base backup {span.backup.label} …")
             _lay_down(places, span, files)
             say(f"Replaying the log up to {shown(at)} …")
@@ -90,10 +90,25 @@ def _refuse_if_damaged(places: Places, span: Span) -> None:
 
 
 @contextmanager
+def _home(home: Path, say: Say) -> Iterator[StackState]:
+    """Give the state of a home, locked; a new home is gone again where this does not end well."""
+    is_new = not home.exists() or not any(home.iterdir())
+    is_done = False
+    try:
+        with locked_state(home, say) as state:
+            yield state
+        is_done = True
+    finally:
+        if is_new and not is_done:
+            shutil.rmtree(Files(home).place.resolve(), ignore_errors=True)
+            shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
 def _room(state: StackState, *, replace: bool, say: Say) -> Iterator[Files]:
-    """Give a place without data; what was made there is gone again where this does not end well."""
+    """Give a place without data; where this does not end well, it is as it was before."""
     files = Files(state.home)
-    refuse_if_taken_by_server(files)
+    refuse_if_taken(files.home, replace=True)  # a server may have started since
     aside = _moved_aside(files, say) if replace else None
     is_done = False
     try:
@@ -106,11 +121,6 @@ def _room(state: StackState, *, replace: bool, say: Say) -> Iterator[Files]:
             if aside is not None:
                 aside.rename(files.data)
     state.forget(postgres.NAME)
-
-
-def refuse_if_taken_by_server(files: Files) -> None:
-    """Raise where a server has started since it was looked at; the home is locked by now."""
-    refuse_if_taken(files.home, replace=True)
 
 
 def _moved_aside(files: Files, say: Say) -> Path | None:

@@ -40,12 +40,17 @@ class About:
 
 
 def backup_conninfo(settings: Settings, conninfo: str) -> str:
-    """Return the connection string of who takes backups: of a user of its own, where one is set."""
+    """Return the connection string of who takes backups.
+
+    A user of its own, where one is set, need not be let into the warehouse: it is led to the
+    database that every cluster has.
+    """
     if settings.backup_postgres_user is None:
         return conninfo
     password = settings.backup_postgres_password
     return make_conninfo(
         conninfo,
+        dbname="postgres",
         user=settings.backup_postgres_user,
         password=None if password is None else password.get_secret_value(),
     )

@@ -31,7 +31,7 @@ def now() -> None:
     from flight_assets.backup.places import places
     from flight_assets.backup.prune import prune
     from flight_assets.backup.take import back_up
-    from flight_assets.commands.show_backups import size
+    from flight_assets.commands.show_status import size
     from flight_assets.commands.stack import say
     from flight_assets.settings import load_settings
 
@@ -49,6 +49,8 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """List the base backups, and the instants that each can be restored to; starts nothing."""
+    from rich.console import Console
+
     from flight_assets.backup.choose import span_of
     from flight_assets.backup.places import places
     from flight_assets.commands import show_backups
@@ -60,7 +62,7 @@ def list_(
     if as_json:
         typer.echo(show_backups.as_json(spans))
     else:
-        show_backups.print_spans(of, spans)
+        show_backups.print_spans(Console(), of, spans)
 
 
 @app.command()
@@ -91,14 +93,13 @@ def verify(
 @app.command()
 def seal() -> None:
     """Have the server archive what is committed by now, so that a restore can go up to now."""
-    import psycopg
-
     from flight_assets.backup import archive
     from flight_assets.backup.places import places
     from flight_assets.settings import load_settings
+    from flight_assets.warehouse.connection import connect
 
     settings = load_settings()
-    with psycopg.connect(_server(settings), autocommit=True) as connection:
+    with connect(_server(settings), autocommit=True) as connection:
         archive.needs_archiving(connection)
         typer.echo(f"{archive.seal(connection, places(settings))} is archived.")
 
@@ -125,10 +126,19 @@ def restore(
     done = restore_cluster(places(settings), instant(at), home, replace=replace, say=say)
     typer.echo(f"{home} is as of {shown(done.at)}, from the base backup {done.label}.")
     typer.echo(f"Its last transaction ended at {done.last_ended_at or 'the end of the backup'}.")
-    brokers = settings.kafka_bootstrap_servers or "<the same Kafka as before>"
-    say(
-        f"Next: FLIGHT_ASSETS_HOME={home} KAFKA_BOOTSTRAP_SERVERS={brokers} flight-assets up; "
-        "with a BACKUP_DIR of its own, or none."
+    say(f"Next: {_next(settings, home)}")
+
+
+def _next(settings: "Settings", home: Path) -> str:
+    """Return how the line goes on from what was restored: with the same Kafka, from its ledger."""
+    from flight_assets.local.status import reachable
+
+    if home == settings.home:
+        return "flight-assets up"
+    brokers = reachable(settings).kafka_bootstrap_servers or "HOST:PORT"
+    return (
+        f"FLIGHT_ASSETS_HOME={home} KAFKA_BOOTSTRAP_SERVERS={brokers} flight-assets up; where "
+        "BACKUP_DIR is set, with another one"
     )
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
 from rich.console import Console
@@ -11,8 +12,6 @@ from rich.table import Table
 from flight_assets.backup.choose import Span, shown
 from flight_assets.backup.places import Places
 from flight_assets.commands.show_status import size
-
-__all__ = ["as_json", "print_spans", "size"]
 
 
 def as_json(spans: Sequence[Span]) -> str:
@@ -30,14 +29,31 @@ def _row(span: Span) -> dict[str, Any]:
     }
 
 
-def print_spans(of: Places, spans: Sequence[Span]) -> None:
-    """Print the backups, the oldest first."""
+def print_spans(console: Console, of: Places, spans: Sequence[Span]) -> None:
+    """Print the backups, the oldest first, and what ends the reach of one too early."""
     if not spans:
-        print(f"No base backup in {of.base}.")
+        console.print(f"No base backup in {of.base}.", soft_wrap=True)
         return
-    table = Table("base backup", "size", "restore from", "to before", "missing")
+    table = Table("base backup", "size", "restore from", "to before")
     for span in spans:
-        last = "" if span.last is None else shown(span.last)
-        row = (span.backup.label, size(span.backup.byte_count), shown(span.first), last)
-        table.add_row(*row, span.missing or "")
-    Console().print(table)
+        last = "nothing yet" if span.last is None else whole_second(span.last)
+        row = (span.backup.label, size(span.backup.byte_count), whole_second(span.first, up=True))
+        table.add_row(*row, last)
+    console.print(table)
+    for span in spans:
+        if span.missing is not None:
+            console.print(
+                f"{span.backup.label}: {of.wal / span.missing} is missing", soft_wrap=True
+            )
+
+
+def whole_second(at: datetime, *, up: bool = False) -> str:
+    """Return the second that an instant lies in, or the first one after it.
+
+    >>> from datetime import UTC
+    >>> at = datetime(2026, 1, 31, 17, 5, 9, 250000, UTC)
+    >>> whole_second(at), whole_second(at, up=True)
+    ('2026-01-31T17:05:09Z', '2026-01-31T17:05:10Z')
+    """
+    second = at.replace(microsecond=0)
+    return shown(second + timedelta(seconds=1) if up and second < at else second)

@@ -375,8 +375,8 @@ def _of_backups(report: Report) -> Iterator[Problem]:
             "gap",
             f"the log after the newest base backup lacks {backups.missing}",
             since=None,
-            to_do="`flight-assets backup now` takes a base backup that does not need it; until "
-            f"then the restore ends at {backups.to_at}",
+            to_do="put the file back, or call `flight-assets backup now` for a base backup that "
+            "does not need it; `flight-assets backup list` has what can be restored until then",
         )
     if backups.archiving_fails_since is not None:
         yield _of_backup(

@@ -1,31 +1,38 @@
-"""Backups of a real server: taken, read back, pruned; and what a restore refuses."""
+"""Backups of a real server: taken, read back, pruned, shown, and run as a job and a command."""
 
+import json
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+import dagster as dg
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import SecretStr
 
-from flight_assets.backup.archive import seal
-from flight_assets.backup.choose import choose, span_of
+from flight_assets.backup.archive import last_ended_at, seal
+from flight_assets.backup.choose import choose
 from flight_assets.backup.look import look
-from flight_assets.backup.places import BaseBackup, Places, write_record
+from flight_assets.backup.places import Places, write_record
 from flight_assets.backup.prune import prune
 from flight_assets.backup.restore import restore
-from flight_assets.backup.take import back_up
+from flight_assets.backup.take import back_up, backup_conninfo
 from flight_assets.backup.verify import faults_of_all
+from flight_assets.backup_job import backup_job
+from flight_assets.commands.line import first_error
 from flight_assets.errors import FlightAssetsError
-from flight_assets.local import postgres
+from flight_assets.local import postgres_archive
 from flight_assets.local.postgres_archive import SCRIPT
-from flight_assets.local.postgres_data import Files
-from flight_assets.local.state import locked_state
+from flight_assets.resources import resources
 from flight_assets.settings import Settings
+from flight_assets.warehouse.migrate import create_database_if_missing, migrate
+from tests.command import flight_assets
+
+from .backup_site import Site, flip_a_byte, rows, started
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -33,198 +40,34 @@ DAY = timedelta(days=1)
 MS = timedelta(milliseconds=1)
 
 
-@dataclass(frozen=True)
-class Site:
-    """A server that archives, with one base backup and a row before and after an instant."""
-
-    home: Path
-    conninfo: str
-    places: Places
-    backup: BaseBackup
-    between: datetime
-
-    def settings(self, **given: object) -> Settings:
-        return Settings(
-            flight_assets_home=self.home, backup_dir=self.places.root, _env_file=None, **given
-        )
-
-
-def started(home: Path, backup_dir: Path | None) -> str:
-    with locked_state(home) as state:
-        found = postgres.start(state, backup_dir=backup_dir)
-    return make_conninfo(
-        host=found.host,
-        port=found.port,
-        user=found.user,
-        password=found.password,
-        dbname="postgres",
-    )
-
-
-def stopped(home: Path) -> None:
-    with locked_state(home) as state:
-        postgres.stop_server(state)
-
-
-@pytest.fixture(scope="module")
-def _site() -> Iterator[Site]:
-    root = Path(tempfile.mkdtemp(prefix="flight-assets-backup-"))
-    root.chmod(0o755)
-    home, places = root / "home", Places(root / "backups")
-    try:
-        conninfo = started(home, places.root)
-        backup = back_up(places, conninfo)
-        with psycopg.connect(conninfo, autocommit=True) as connection:
-            connection.execute("create table rows (n int)")
-            connection.execute("insert into rows values (1)")
-            between = connection.execute("select clock_timestamp()").fetchone()[0]
-            connection.execute("select pg_sleep(0.01)")
-            connection.execute("insert into rows values (2)")
-            seal(connection, places)
-        yield Site(home, conninfo, places, backup, between)
-    finally:
-        stopped(home)
-        shutil.rmtree(root)
-
-
 @pytest.fixture
-def site(_site: Site) -> Iterator[Site]:
-    """The site, whose backups are again as they were after a test has damaged them."""
-    kept = _site.places.root.with_name("kept")
-    shutil.copytree(_site.places.root, kept)
-    try:
-        yield _site
-    finally:
-        for name in ("base", "wal"):
-            for path in (kept / name).rglob("*"):
-                there = _site.places.root / path.relative_to(kept)
-                if path.is_file() and (not there.exists() or there.stat() != path.stat()):
-                    there.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy2(path, there)
-        shutil.rmtree(kept)
+def new_backups(site: Site) -> Iterator[None]:
+    """Remove what base backups a test takes."""
+    yield
+    for backup in site.places.backups():
+        if backup != site.backup:
+            shutil.rmtree(site.places.base / backup.label)
 
 
-@pytest.fixture
-def target(_site: Site) -> Iterator[Path]:
-    home = _site.home.with_name("target")
-    yield home
-    if home.exists():
-        stopped(home)
-        shutil.rmtree(home)
-
-
-def flip_a_byte(path: Path, at: int) -> None:
-    with path.open("r+b") as file:
-        file.seek(at)
-        was = file.read(1)
-        file.seek(at)
-        file.write(bytes([was[0] ^ 1]))
-
-
-def rows(conninfo: str) -> list[int]:
-    with psycopg.connect(conninfo) as connection:
-        return [n for (n,) in connection.execute("select n from rows order by n")]
-
-
-def test_a_restore_ends_between_two_transactions(site: Site, target: Path) -> None:
-    done = restore(site.places, site.between, target)
-    assert done.label == site.backup.label and done.last_ended_at
-    assert rows(started(target, None)) == [1]
-    assert rows(site.conninfo) == [1, 2], "the one that runs is as it was"
-
-
-def test_the_restored_server_has_a_password_of_its_own(site: Site, target: Path) -> None:
-    restore(site.places, site.between, target)
-    conninfo = started(target, None)
-    old = Files(site.home).password.read_text()
-    assert Files(target).password.read_text() != old
-    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        psycopg.connect(conninfo, password=old.strip())
-
-
-def test_a_time_before_the_first_backup_is_refused(site: Site, target: Path) -> None:
-    with pytest.raises(FlightAssetsError, match="before the end of the oldest base backup"):
-        restore(site.places, site.backup.ended_at - MS, target)
-    assert not target.exists()
-
-
-def test_a_time_after_the_archived_log_is_refused(site: Site, target: Path) -> None:
-    last = span_of(site.places, site.backup).last
-    assert last is not None
-    for at in (last, datetime.now(UTC) - MS):
-        with pytest.raises(FlightAssetsError, match="after the end of the archived log"):
-            restore(site.places, at, target)
-    with pytest.raises(FlightAssetsError, match="in the future"):
-        restore(site.places, datetime.now(UTC) + DAY, target)
-    assert not target.exists()
-
-
-def test_a_place_that_is_not_empty_is_refused(site: Site, target: Path) -> None:
-    target.mkdir()
-    (target / "notes").write_text("mine")
-    with pytest.raises(FlightAssetsError, match="is not empty"):
-        restore(site.places, site.between, target)
-    assert (target / "notes").read_text() == "mine"
-
-
-def test_a_home_whose_server_runs_is_refused_even_with_replace(site: Site) -> None:
-    for replaced in (False, True):
-        with pytest.raises(FlightAssetsError, match="a Postgres runs in"):
-            restore(site.places, site.between, site.home, replace=replaced)
-    assert rows(site.conninfo) == [1, 2]
-
-
-def test_replace_moves_the_data_aside(site: Site, target: Path) -> None:
-    restore(site.places, site.between, target)
-    with psycopg.connect(started(target, None), autocommit=True) as connection:
-        connection.execute("insert into rows values (3)")
-    stopped(target)
-    restore(site.places, site.between, target, replace=True)
-    assert rows(started(target, None)) == [1]
-    assert len(list((target / "postgres").resolve().glob("data.before-*"))) == 1
-
-
-def test_a_missing_file_of_the_log_is_named_and_nothing_is_left(site: Site, target: Path) -> None:
-    with psycopg.connect(site.conninfo, autocommit=True) as connection:
-        names = [seal(connection, site.places) for _ in range(2)]
-        at = connection.execute("select clock_timestamp()").fetchone()[0]
-        seal(connection, site.places)
-    gone = site.places.wal / names[1]
-    away = gone.rename(site.places.root / "away")
-    try:
-        with pytest.raises(FlightAssetsError, match=f"{names[1]} is missing"):
-            restore(site.places, at, target)
-        assert not target.exists()
-        assert f"wal/{names[1]} is missing" in list(faults_of_all(site.places))
-        with psycopg.connect(site.conninfo) as connection:
-            found = look(site.settings(), connection)
-        assert found.missing == names[1]
-        assert found.from_at == site.backup.ended_at and found.to_at is not None
-        assert site.between < found.to_at < at
-        restore(site.places, site.between, target)
-    finally:
-        away.rename(gone)
-
-
-def test_a_flipped_byte_is_named_by_its_file(site: Site, target: Path) -> None:
+@pytest.mark.usefixtures("repaired")
+def test_a_flipped_byte_is_named_by_its_file(site: Site) -> None:
     assert list(faults_of_all(site.places)) == []
     data = site.places.data(site.backup.label)
     victim = max((data / "base").rglob("*"), key=lambda path: path.stat().st_size)
     flip_a_byte(victim, 5_000)
-    name = victim.relative_to(data)
     assert list(faults_of_all(site.places)) == [
-        f"base/{site.backup.label}: {name} is damaged: its checksum does not match"
+        f"base/{site.backup.label}: {victim.relative_to(data)} is damaged: its checksum does not "
+        "match"
     ]
-    with pytest.raises(FlightAssetsError, match=f"{name} is damaged"):
-        restore(site.places, site.between, target)
-    assert not target.exists()
 
 
+@pytest.mark.usefixtures("repaired")
 def test_a_file_that_is_gone_or_too_long_or_strange_is_named(site: Site) -> None:
     data = site.places.data(site.backup.label)
     (data / "PG_VERSION").unlink()
-    (data / "global" / "pg_filenode.map").open("ab").write(b"x")
-    (data / "stranger").write_text("")
+    with (data / "global" / "pg_filenode.map").open("ab") as file:
+        file.write(b"x")
+    (data / "stranger").touch()
     found = " | ".join(faults_of_all(site.places))
     (data / "stranger").unlink()
     assert "PG_VERSION is missing" in found
@@ -232,17 +75,27 @@ def test_a_file_that_is_gone_or_too_long_or_strange_is_named(site: Site) -> None
     assert "stranger is not in the manifest" in found
 
 
+@pytest.mark.usefixtures("repaired")
 def test_a_damaged_manifest_is_named(site: Site) -> None:
     flip_a_byte(site.places.data(site.backup.label) / "backup_manifest", 300)
     (fault,) = faults_of_all(site.places)
     assert "backup_manifest" in fault
 
 
+@pytest.mark.usefixtures("repaired")
 def test_a_flipped_byte_in_the_log_is_found(site: Site) -> None:
     name = site.places.lineage().name(site.backup.first_segment)
     flip_a_byte(site.places.wal / name, 0x80)
     (fault,) = faults_of_all(site.places)
     assert name in fault and "checksum" in fault
+
+
+def test_each_segment_of_the_log_can_be_read_by_itself(site: Site) -> None:
+    names = sorted(site.places.wal_names())
+    assert len(names) > 5, "some of them end in the middle of a record"
+    ended = [last_ended_at(site.places.wal, [name]) for name in names]
+    known = [at for at in ended if at is not None]
+    assert known == sorted(known) and known[-1] > site.between
 
 
 def test_the_archive_command_never_writes_over_a_file(tmp_path: Path) -> None:
@@ -272,33 +125,52 @@ def test_a_server_without_an_archive_is_told_how_to_get_one(site: Site, target: 
         back_up(Places(target / "backups"), conninfo)
 
 
+@pytest.mark.usefixtures("repaired", "new_backups")
 def test_what_no_restore_needs_goes_and_the_rest_restores(site: Site, target: Path) -> None:
-    first = site.backup
     second = back_up(site.places, site.conninfo)
     now = second.ended_at + 8 * DAY
-    assert prune(site.places, now=now, keep_days=9).labels == ()
-    assert prune(site.places, now=now, keep_days=0).labels == ()
+    for keep_days in (9, 0):
+        assert prune(site.places, now=now, keep_days=keep_days).labels == ()
     before = site.places.wal_names()
     dropped = prune(site.places, now=now, keep_days=7)
-    assert dropped.labels == (first.label,) and dropped.wal_count > 0
+    assert dropped.labels == (site.backup.label,) and dropped.wal_count > 0
     assert site.places.backups() == [second]
     oldest = site.places.lineage().name(second.first_segment)
     assert site.places.wal_names() == {name for name in before if name >= oldest}
-    with psycopg.connect(site.conninfo, autocommit=True) as connection:
-        at = connection.execute("select clock_timestamp()").fetchone()[0]
-        seal(connection, site.places)
-    restore(site.places, at, target)
+    restore(site.places, site.sealed(), target)
     assert rows(started(target, None)) == [1, 2]
-    shutil.rmtree(site.places.base / second.label)
 
 
+@pytest.mark.usefixtures("new_backups")
 def test_a_backup_that_was_cut_off_is_none_and_goes_with_the_next(site: Site) -> None:
     remains = site.places.base / ".20200101T000000Z"
     (remains / "data").mkdir(parents=True)
     assert site.places.backups() == [site.backup]
-    new = back_up(site.places, site.conninfo)
+    back_up(site.places, site.conninfo)
     assert not remains.exists()
-    shutil.rmtree(site.places.base / new.label)
+
+
+def test_a_login_that_may_only_replicate_takes_backups(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for the server to switch to a new segment, as it may not ask for that."""
+    monkeypatch.setattr(postgres_archive, "ARCHIVE_TIMEOUT_S", 2)
+    own = Places(target.with_name("own-backups"))
+    admin = started(target, own.root)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute("create role backup login replication password 'of-this-test'")
+    conninfo = backup_conninfo(
+        Settings(
+            backup_postgres_user="backup",
+            backup_postgres_password=SecretStr("of-this-test"),
+            _env_file=None,
+        ),
+        admin,
+    )
+    assert conninfo_to_dict(conninfo)["user"] == "backup"
+    backup = back_up(own, conninfo)
+    assert own.backups() == [backup]
+    assert list(faults_of_all(own)) == []
 
 
 def test_the_status_tells_size_age_and_the_reach_of_a_restore(site: Site) -> None:
@@ -313,8 +185,7 @@ def test_the_status_tells_size_age_and_the_reach_of_a_restore(site: Site) -> Non
 
 
 def test_a_server_that_cannot_archive_is_told_of(site: Site) -> None:
-    blocked = site.places.wal.with_name("wal-away")
-    site.places.wal.rename(blocked)
+    blocked = site.places.wal.rename(site.places.root / "wal-away")
     try:
         with psycopg.connect(site.conninfo, autocommit=True) as connection:
             with pytest.raises(FlightAssetsError, match="its last try failed"):
@@ -335,3 +206,62 @@ def test_the_newest_backup_before_the_instant_is_chosen(site: Site) -> None:
         assert choose(site.places, site.backup.ended_at - MS).backup == earlier
     finally:
         shutil.rmtree(place)
+
+
+@pytest.fixture
+def environment(site: Site, no_settings: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of a Dagster whose warehouse is on the site's server."""
+    conninfo = make_conninfo(site.conninfo, dbname="flight_assets")
+    create_database_if_missing(conninfo)
+    migrate(conninfo)
+    for name, value in conninfo_to_dict(conninfo).items():
+        monkeypatch.setenv({"dbname": "POSTGRES_DB"}.get(name, f"POSTGRES_{name.upper()}"), value)
+    monkeypatch.setenv("FLIGHT_ASSETS_HOME", str(site.home))
+    monkeypatch.setenv("BACKUP_DIR", str(site.places.root))
+
+
+def job_run() -> dg.ExecuteInProcessResult:
+    return backup_job.execute_in_process(
+        instance=dg.DagsterInstance.ephemeral(), resources=resources(), raise_on_error=False
+    )
+
+
+@pytest.mark.usefixtures("repaired", "new_backups", "environment")
+def test_the_job_takes_a_backup_and_fails_where_an_older_one_is_damaged(site: Site) -> None:
+    assert job_run().success
+    assert len(site.places.backups()) == 2
+    flip_a_byte(site.places.data(site.backup.label) / "global" / "pg_control", 20)
+    failed = job_run()
+    assert not failed.success
+    assert len(site.places.backups()) == 3, "the new backup is there all the same"
+    assert f"base/{site.backup.label}: global/pg_control is damaged" in first_error(failed)
+
+
+@pytest.mark.usefixtures("repaired", "new_backups", "environment")
+def test_the_job_fails_where_the_log_has_a_gap(site: Site) -> None:
+    site.sealed()
+    name = site.places.lineage().name(site.backup.first_segment + 1)
+    (site.places.wal / name).unlink()
+    failed = job_run()
+    assert not failed.success
+    assert f"wal/{name} is missing" in first_error(failed)
+
+
+@pytest.mark.usefixtures("new_backups", "environment")
+def test_the_commands_take_list_verify_and_restore(site: Site, target: Path) -> None:
+    backups = {"BACKUP_DIR": str(site.places.root)}
+
+    def told(*arguments: str) -> str:
+        return flight_assets(site.home, *arguments, **backups)
+
+    label = told("backup", "now").split()[0]
+    assert [each["label"] for each in json.loads(told("backup", "list", "--json"))] == [
+        site.backup.label,
+        label,
+    ]
+    assert label in told("backup", "list")
+    assert told("backup", "verify") == told("backup", "verify", label) == "All of it is whole.\n"
+    assert "is archived" in told("backup", "seal")
+    at = site.between.isoformat()
+    assert f"{target} is as of" in told("restore", "--at", at, "--into", str(target))
+    assert rows(started(target, None)) == [1]
