@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -20,53 +19,53 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 ARCHIVE_WAIT_S = 60
 ENDED_AT = re.compile(r"desc: (?:COMMIT|ABORT).*?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC")
+SLOT = "flight_assets_backup"  # what `backup receive` follows a server by
 SETTINGS = """
 select name, setting from pg_settings
 where name in ('archive_mode', 'wal_level', 'max_wal_senders', 'wal_segment_size')
 """
+RECEIVES = "select exists (select from pg_replication_slots where slot_name = %s and active)"
 MAY_SWITCH = """
 select has_function_privilege('pg_switch_wal()', 'execute'),
     (select setting::int from pg_settings where name = 'archive_timeout')
 """
 SWITCH = "select pg_walfile_name(pg_switch_wal())"
 CURRENT = "select pg_walfile_name(pg_current_wal_lsn())"
-ARCHIVER = """
-select last_archived_wal, last_archived_time, last_failed_wal, last_failed_time
+# Servers before 17 do not say since when a slot is not followed.
+FAILS_SINCE = """
+select case
+    when current_setting('archive_mode') <> 'off'
+        and last_failed_time > coalesce(last_archived_time, '-infinity')
+        then last_failed_time
+    else (
+        select coalesce((to_jsonb(slot) ->> 'inactive_since')::timestamptz, now())
+        from pg_replication_slots as slot
+        where slot_name = %s and not active
+    )
+end
 from pg_stat_archiver
 """
 
 
-@dataclass(frozen=True)
-class Archiver:
-    """What the server says of its archiving; ``is_failing``: the last try failed."""
-
-    archived: str | None
-    archived_at: datetime | None
-    failed: str | None
-    failed_at: datetime | None
-
-    @property
-    def is_failing(self) -> bool:
-        return self.failed_at is not None and (
-            self.archived_at is None or self.failed_at > self.archived_at
-        )
-
-
-def archiver(connection: Connection) -> Archiver:
-    """Return what the server says of its archiving."""
-    return Archiver(*_row(connection, ARCHIVER))
+def fails_since(connection: Connection) -> datetime | None:
+    """Return since when the server's log does not reach the archive, ``None`` where it does: its
+    last try to archive failed, or nobody receives its log any more.
+    """
+    since: datetime | None = _row(connection, FAILS_SINCE, SLOT)[0]
+    return since
 
 
 def needs_archiving(connection: Connection) -> int:
-    """Return the bytes of a segment of a server that archives.
+    """Return the bytes of a segment of a server whose log is archived.
 
-    Raises ``FlightAssetsError`` saying what to set on one that does not.
+    Raises ``FlightAssetsError`` saying what to set on one where it is not.
     """
     found = dict(connection.execute(SETTINGS).fetchall())
+    is_received = _row(connection, RECEIVES, SLOT)[0]
     wrong = [
         f"{name}={found[name]}"
         for name, is_right in {
-            "archive_mode": found["archive_mode"] in ("on", "always"),
+            "archive_mode": is_received or found["archive_mode"] in ("on", "always"),
             "wal_level": found["wal_level"] != "minimal",
             "max_wal_senders": int(found["max_wal_senders"]) >= 2,
         }.items()
@@ -74,9 +73,8 @@ def needs_archiving(connection: Connection) -> int:
     ]
     if wrong:
         raise FlightAssetsError(
-            f"this Postgres was started without an archive of its log ({', '.join(wrong)}): call "
-            "`flight-assets down`, then `up`, with BACKUP_DIR set; for a server of your own set "
-            "archive_mode=on, wal_level=replica and the archive_command of docs/backup.md"
+            f"this Postgres keeps no archive of its log ({', '.join(wrong)}): call `flight-assets "
+            "down`, then `up`, with BACKUP_DIR set; for a server of your own see docs/backup.md"
         )
     return int(found["wal_segment_size"])
 
@@ -94,16 +92,15 @@ def seal(connection: Connection, places: Places, *, wait_s: float = ARCHIVE_WAIT
     patience_s = wait_s if may_switch else wait_s + timeout_s
     if wait_until((places.wal / name).exists, timeout_s=patience_s):
         return str(name)
-    state = archiver(connection)
-    why = "its last try failed: see the server's log" if state.is_failing else "it is still at work"
+    why = "is still at work" if fails_since(connection) is None else "fails: see the server's log"
     raise FlightAssetsError(
         f"the segment {name} of the log is not in {places.wal} after {patience_s:.0f} s, and "
-        f"Postgres says of its archiver that {why}"
+        f"Postgres says that its archiving {why}"
     )
 
 
-def _row(connection: Connection, query: str) -> tuple[Any, ...]:
-    row = connection.execute(query).fetchone()
+def _row(connection: Connection, query: str, *parameters: str) -> tuple[Any, ...]:
+    row = connection.execute(query, parameters).fetchone()
     assert row is not None
     return row
 

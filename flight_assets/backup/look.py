@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from flight_assets.backup.archive import archiver, reach_of
+from flight_assets.backup.archive import fails_since, reach_of
 from flight_assets.backup.choose import span_of, usable
 from flight_assets.backup.places import Places, places
 from flight_assets.core.backups import Backups
@@ -34,7 +34,7 @@ def look(settings: Settings, connection: psycopg.Connection[Any] | None) -> Back
         from_at=from_at(of, set(sizes)),
         to_at=last.last if last else None,
         missing=last.missing if last else None,
-        archiving_fails_since=fails_since(connection),
+        archiving_fails_since=None if connection is None else fails_since(connection),
         max_age_s=settings.backup_max_age_hours * 3600,
     )
 
@@ -60,11 +60,3 @@ def wal_sizes(of: Places) -> dict[str, int]:
     if not names:
         return {}
     return {e.name: e.stat().st_size for e in os.scandir(of.wal) if e.name in names}
-
-
-def fails_since(connection: psycopg.Connection[Any] | None) -> datetime | None:
-    """Return when the server's last try to archive failed, ``None`` where it went well."""
-    if connection is None:
-        return None
-    state = archiver(connection)
-    return state.failed_at if state.is_failing else None

@@ -4,6 +4,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
 from flight_assets.errors import FlightAssetsError
 from flight_assets.local.postgres_data import environment, programs
 
@@ -30,3 +32,10 @@ def run(
         words = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise FlightAssetsError(f"{doing}: {words}")
     return done.stdout
+
+
+def server(conninfo: str) -> tuple[str, dict[str, str]]:
+    """Return the argument that names a server, and what its environment has to have for it."""
+    parts = {name: str(v) for name, v in conninfo_to_dict(conninfo).items() if v is not None}
+    password = parts.pop("password", "")
+    return f"--dbname={make_conninfo(**parts)}", {"PGPASSWORD": password}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from flight_assets.backup.archive import Connection, needs_archiving, seal
 from flight_assets.backup.manifest import faults, stretch_of
@@ -17,7 +17,7 @@ from flight_assets.backup.places import (
     sync_directory,
     write_record,
 )
-from flight_assets.backup.programs import run
+from flight_assets.backup.programs import run, server
 from flight_assets.errors import FlightAssetsError
 from flight_assets.local.state import Say, silence
 from flight_assets.settings import Settings
@@ -112,10 +112,9 @@ def _drop_unfinished(places: Places) -> None:
 
 def _base_backup(conninfo: str, data: Path, label: str) -> None:
     """Have Postgres write a base backup, with the log that makes it consistent, to the disk."""
-    parts = {name: v for name, v in conninfo_to_dict(conninfo).items() if v is not None}
-    password = str(parts.pop("password", ""))
-    asked: list[str | Path] = [
-        f"--dbname={make_conninfo(**parts)}",  # type: ignore[arg-type]
+    where, secrets = server(conninfo)
+    asked = [
+        where,
         f"--pgdata={data}",
         f"--label={label}",
         "--format=plain",
@@ -124,7 +123,7 @@ def _base_backup(conninfo: str, data: Path, label: str) -> None:
         "--manifest-checksums=SHA256",
         "--no-password",
     ]
-    run("pg_basebackup", asked, doing="the base backup failed", secrets={"PGPASSWORD": password})
+    run("pg_basebackup", asked, doing="the base backup failed", secrets=secrets)
 
 
 def _read_back(data: Path) -> None:

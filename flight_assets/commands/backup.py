@@ -1,4 +1,4 @@
-"""`flight-assets backup now`, `list`, `verify`, `seal`, and `flight-assets restore`."""
+"""`flight-assets backup now`, `list`, `verify`, `seal`, `receive`, and `flight-assets restore`."""
 
 from datetime import datetime
 from pathlib import Path
@@ -102,6 +102,17 @@ def seal() -> None:
     with connect(_server(settings), autocommit=True) as connection:
         archive.needs_archiving(connection)
         typer.echo(f"{archive.seal(connection, places(settings))} is archived.")
+
+
+@app.command()
+def receive() -> None:
+    """Write the log of a server of your own to the archive as it comes, until Ctrl-C."""
+    from flight_assets.backup.places import places
+    from flight_assets.backup.receive import receive as receive_log
+    from flight_assets.settings import load_settings
+
+    settings = load_settings()
+    receive_log(places(settings), _server(settings), settings.home)
 
 
 def restore(

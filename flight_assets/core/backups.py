@@ -11,8 +11,7 @@ class Backups:
     ``to_at``; ``None``: to none.
 
     ``missing`` is the first file that the log lacks after the newest base backup though later ones
-    are there. ``archiving_fails_since`` is when Postgres last failed to archive a file, ``None``
-    where its last try went well.
+    are there. ``archiving_fails_since`` is ``None`` where Postgres's log reaches the archive.
     """
 
     directory: str

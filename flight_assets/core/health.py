@@ -382,9 +382,10 @@ def _of_backups(report: Report) -> Iterator[Problem]:
         yield _of_backup(
             backups,
             "archiver",
-            "Postgres cannot archive its log, and keeps it on its own disk",
+            "Postgres's log does not reach the archive, and fills Postgres's own disk",
             since=backups.archiving_fails_since,
-            to_do="read Postgres's log, and see that BACKUP_DIR is there and not full",
+            to_do="read Postgres's log, see that BACKUP_DIR is there and not full, and that "
+            "`flight-assets backup receive` runs where that is used",
         )
 
 

@@ -1,8 +1,10 @@
 """Backups of a real server: taken, read back, pruned, shown, and run as a job and a command."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -25,14 +27,15 @@ from flight_assets.backup.verify import faults_of_all
 from flight_assets.backup_job import backup_job
 from flight_assets.commands.line import first_error
 from flight_assets.errors import FlightAssetsError
-from flight_assets.local import postgres_archive
+from flight_assets.local import postgres, postgres_archive
 from flight_assets.local.postgres_archive import SCRIPT
+from flight_assets.local.processes import wait_until
 from flight_assets.resources import resources
-from flight_assets.settings import Settings
+from flight_assets.settings import PROJECT_ROOT, Settings
 from flight_assets.warehouse.migrate import create_database_if_missing, migrate
 from tests.command import flight_assets
 
-from .backup_site import Site, flip_a_byte, rows, started
+from .backup_site import Site, flip_a_byte, now_at, rows, started, stopped
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -173,6 +176,52 @@ def test_a_login_that_may_only_replicate_takes_backups(
     assert list(faults_of_all(own)) == []
 
 
+def test_the_log_of_a_server_that_does_not_archive_is_received(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Places(target.with_name("received"))
+    ready = {"wal_level": "replica", "max_wal_senders": "4", "archive_timeout": "2s"}
+    monkeypatch.setattr(postgres, "SERVER_SETTINGS", postgres.SERVER_SETTINGS | ready)
+    conninfo = started(target, None)
+    with pytest.raises(FlightAssetsError, match=r"no archive of its log \(archive_mode=off\)"):
+        back_up(own, conninfo)
+    parts = {f"POSTGRES_{name.upper()}": str(v) for name, v in conninfo_to_dict(conninfo).items()}
+    receiver = subprocess.Popen(
+        [sys.executable, "-m", "flight_assets.cli", "backup", "receive"],
+        env=os.environ
+        | parts
+        | {"POSTGRES_DB": "postgres", "BACKUP_DIR": str(own.root)}
+        | {"FLIGHT_ASSETS_HOME": str(target.with_name("another-home"))},
+        cwd=PROJECT_ROOT,
+    )
+    try:
+        settings = Settings(backup_dir=own.root, _env_file=None)
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            active = "select count(*) from pg_replication_slots where active"
+            assert wait_until(lambda: connection.execute(active).fetchone() == (1,), timeout_s=60)
+            backup = back_up(own, conninfo)
+            assert own.backups() == [backup] and list(faults_of_all(own)) == []
+            assert look(settings, connection).archiving_fails_since is None
+            connection.execute("create table rows as select 1 as n")
+            at = now_at(connection)
+            connection.execute("insert into rows values (2)")
+            seal(connection, own)
+            receiver.terminate()
+            assert receiver.wait(30) == 0
+            assert wait_until(
+                lambda: look(settings, connection).archiving_fails_since is not None, timeout_s=20
+            )
+        beside = target.with_name("target-beside")
+        try:
+            restore(own, at, beside)
+            assert rows(started(beside, None)) == [1]
+        finally:
+            stopped(beside)
+    finally:
+        receiver.kill()
+        receiver.wait(30)
+
+
 def test_the_status_tells_size_age_and_the_reach_of_a_restore(site: Site) -> None:
     with psycopg.connect(site.conninfo) as connection:
         found = look(site.settings(), connection)
@@ -188,7 +237,7 @@ def test_a_server_that_cannot_archive_is_told_of(site: Site) -> None:
     blocked = site.places.wal.rename(site.places.root / "wal-away")
     try:
         with psycopg.connect(site.conninfo, autocommit=True) as connection:
-            with pytest.raises(FlightAssetsError, match="its last try failed"):
+            with pytest.raises(FlightAssetsError, match="its archiving fails"):
                 seal(connection, site.places, wait_s=5)
             assert look(site.settings(), connection).archiving_fails_since is not None
     finally:
