@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -101,20 +103,52 @@ def test_each_segment_of_the_log_can_be_read_by_itself(site: Site) -> None:
     assert known == sorted(known) and known[-1] > site.between
 
 
+def archived(source: Path, archive: Path, **environment: str) -> int:
+    """Return how the archive_command ends for a file."""
+    command = ["/bin/sh", str(SCRIPT), str(source), "1", str(archive)]
+    done = subprocess.run(command, capture_output=True, env=os.environ | environment)
+    return done.returncode
+
+
+def names_in(archive: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in archive.iterdir() if path.name[0] != "."}
+
+
 def test_the_archive_command_never_writes_over_a_file(tmp_path: Path) -> None:
     source, archive = tmp_path / "source", tmp_path / "archive"
     archive.mkdir()
     source.write_bytes(b"first")
-
-    def archived() -> int:
-        command = ["/bin/sh", str(SCRIPT), str(source), "1", str(archive)]
-        return subprocess.run(command, capture_output=True).returncode
-
-    assert archived() == 0
-    assert archived() == 0, "the same file again is no fault"
+    assert archived(source, archive) == 0
+    assert archived(source, archive) == 0, "the same file again is no fault"
     source.write_bytes(b"other")
-    assert archived() != 0
-    assert [(p.name, p.read_bytes()) for p in archive.iterdir()] == [("1", b"first")]
+    assert archived(source, archive) != 0
+    assert names_in(archive) == {"1": b"first"}
+    assert len(list(archive.iterdir())) == 1
+
+
+def test_a_copy_that_was_cut_off_is_no_file_of_the_archive(tmp_path: Path) -> None:
+    source, archive, programs = (tmp_path / name for name in ("source", "archive", "programs"))
+    archive.mkdir()
+    programs.mkdir()
+    source.write_bytes(b"first")
+    killer = programs / "sync"
+    killer.write_text("#!/bin/sh\nkill -9 $PPID\n")
+    killer.chmod(0o755)
+    assert archived(source, archive, PATH=f"{programs}:{os.environ['PATH']}") == -signal.SIGKILL
+    assert names_in(archive) == {} and len(list(archive.iterdir())) == 1
+    assert archived(source, archive) == 0
+    assert names_in(archive) == {"1": b"first"}
+
+
+def test_copies_that_were_cut_off_go_after_a_day(site: Site) -> None:
+    old, new = (site.places.wal / f".000000010000000000000099.{number}" for number in (1, 2))
+    for path in (old, new):
+        path.touch()
+    yesterday = time.time() - 90_000
+    os.utime(old, (yesterday, yesterday))
+    prune(site.places, now=datetime.now(UTC), keep_days=0)
+    assert not old.exists() and new.exists()
+    new.unlink()
 
 
 def test_two_homes_do_not_share_a_directory(site: Site, target: Path) -> None:
