@@ -8,7 +8,7 @@ TESTERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(TESTERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev docs down test test-faults test-long test-unit lint check bench bench-modelling lock sbom clean
+.PHONY: help install demo dev docs down test test-faults test-long test-unit restore-drill lint check bench bench-modelling lock sbom clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ test-long: $(STAMP)  ## the long tests: three simulated days beside the oracle
 
 test-unit: $(STAMP)  ## the tests that need no service
 	$(BIN)/python -m pytest tests/unit tests/wiring
+
+restore-drill: $(STAMP)  ## restore an old backup to a second beside a running stack, and let it catch up
+	$(BIN)/python -m pytest tests/integration/test_restore_drill.py -v
 
 lint: $(STAMP)  ## ruff, mypy, import-linter, sqlfluff, dbt parse
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import typer
 
 from flight_assets.commands import (
     answers,
+    backup,
     demo,
     dev,
     docs,
@@ -26,7 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # what reaches a person is one line, or a plain traceback
 )
-for part in (demo, dev, answers, why, rejected, holes, docs, sql, prune, stack, feed):
+for part in (demo, dev, answers, why, rejected, holes, docs, sql, prune, backup, stack, feed):
     part.register(app)
 
 

@@ -109,6 +109,17 @@ class Settings(BaseSettings):
     )
     retention_dagster_days: Days = Field(14, validation_alias="RETENTION_DAGSTER_DAYS")
 
+    # Backups: off until a directory is named. docs/backup.md says what is in it.
+    backup_dir: AbsolutePath | None = Field(None, validation_alias="BACKUP_DIR")
+    # How many days back a restore can go, 0 for ever; and from which age on the newest is too old.
+    backup_keep_days: Days = Field(7, validation_alias="BACKUP_KEEP_DAYS")
+    backup_max_age_hours: float = Field(26, gt=0, le=8760, validation_alias="BACKUP_MAX_AGE_HOURS")
+    # Who takes them: the user of the warehouse, unless another with REPLICATION is named.
+    backup_postgres_user: str | None = Field(None, validation_alias="BACKUP_POSTGRES_USER")
+    backup_postgres_password: SecretStr | None = Field(
+        None, validation_alias="BACKUP_POSTGRES_PASSWORD"
+    )
+
     # The poller's metrics for Prometheus: served where a port is set.
     poller_metrics_port: Port | None = Field(None, validation_alias="POLLER_METRICS_PORT")
     poller_metrics_host: str = Field("127.0.0.1", validation_alias="POLLER_METRICS_HOST")

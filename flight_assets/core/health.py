@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from flight_assets.core.backups import Backups
+
 Level = Literal["trouble", "warning"]
 Age = Literal["fresh", "late", "stale", "never"]
 
@@ -141,6 +143,7 @@ class Report:
     landing_since: datetime | None = None  # a landing run is at work since then
     rejected: tuple[Rejected, ...] = ()
     disk: tuple[Disk, ...] = ()
+    backups: Backups | None = None  # BACKUP_DIR is not set, or it could not be looked at
     unknown: tuple[Unknown, ...] = ()
 
     def knows(self, what: str) -> bool:
@@ -181,6 +184,7 @@ def problems(report: Report, *, quiet_after: timedelta = QUIET_AFTER) -> list[Pr
         *map(of_failed_job, report.failed_jobs),
         *map(_of_check, report.failing_checks),
         *_of_layers(report),
+        *_of_backups(report),
     ]
     return sorted(found, key=lambda problem: problem.level)
 
@@ -217,6 +221,7 @@ PARTS = {
     "sensors": "sensors",
     "landing_since": "landing runs",
     "layers": "freshness",
+    "backups": "backups",
 }
 
 
@@ -347,3 +352,52 @@ def _of_layers(report: Report) -> Iterator[Problem]:
 def _late_since(layer: LayerAge) -> datetime | None:
     at = layer.materialized_at
     return None if at is None else at + timedelta(seconds=layer.warn_after_s)
+
+
+def _of_backups(report: Report) -> Iterator[Problem]:
+    """Yield what a restore would suffer from."""
+    backups = report.backups
+    if backups is None:
+        return
+    if backups.is_too_old(report.at):
+        yield _of_backup(
+            backups,
+            "age",
+            "there is no base backup"
+            if backups.newest_at is None
+            else f"the newest base backup, {backups.newest_label}, is too old",
+            since=backups.newest_at,
+            to_do="see why backup_job does not succeed, or call `flight-assets backup now`",
+        )
+    if backups.missing is not None:
+        yield _of_backup(
+            backups,
+            "gap",
+            f"the log after the newest base backup lacks {backups.missing}",
+            since=None,
+            to_do="put the file back, or call `flight-assets backup now` for a base backup that "
+            "does not need it; `flight-assets backup list` has what can be restored until then",
+        )
+    if backups.archiving_fails_since is not None:
+        yield _of_backup(
+            backups,
+            "archiver",
+            "Postgres's log does not reach the archive, and fills Postgres's own disk",
+            since=backups.archiving_fails_since,
+            to_do="read Postgres's log, see that BACKUP_DIR is there and not full, and that "
+            "`flight-assets backup receive` runs where that is used",
+        )
+
+
+def _of_backup(
+    backups: Backups, key: str, what: str, *, since: datetime | None, to_do: str
+) -> Problem:
+    return Problem(
+        key=f"backup {key}",
+        level="trouble",
+        what=what,
+        where=backups.directory,
+        since=since,
+        to_do=to_do,
+        parts=("backups",),
+    )

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from flight_assets.backup.look import look
 from flight_assets.core.freshness import LAYERS
 from flight_assets.core.health import Lag, Report, Unknown
 from flight_assets.errors import FlightAssetsError
@@ -71,6 +72,8 @@ def collect(settings: Settings, *, now: datetime | None = None) -> Report:
         else:
             found.look(warehouse, OF_WAREHOUSE)
             found.look(warehouse, {"lags": partial(_lags, settings, found)})
+        if settings.backup_dir is not None:
+            _look_at_backups(settings, None if isinstance(warehouse, str) else warehouse, found)
     if isinstance(warehouse, str):  # the same server: it would not answer again
         found.miss(OF_DAGSTER, warehouse)
     else:
@@ -98,6 +101,18 @@ def _look_at_dagster(settings: Settings, found: Findings) -> None:
             )
         else:
             found.look(instance, OF_DAGSTER)
+
+
+def _look_at_backups(
+    settings: Settings, warehouse: psycopg.Connection[Any] | None, found: Findings
+) -> None:
+    """Look at the directory of the backups, also where no server answers: then it matters most."""
+    try:
+        found.known["backups"] = look(settings, warehouse)
+    except (FlightAssetsError, psycopg.Error, OSError) as error:
+        words = (str(error).strip().splitlines() or ["no word of why"])[0]
+        why = f"BACKUP_DIR={settings.backup_dir} cannot be looked at: {words}"
+        found.unknown.append(Unknown(what="backups", why=why))
 
 
 @contextmanager

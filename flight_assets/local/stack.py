@@ -156,7 +156,7 @@ def _postgres(settings: Settings, state: StackState, say: Say) -> Settings:
     if not is_local_postgres(settings, state):
         conninfo(settings)
         return settings
-    postgres.start(state, say)
+    postgres.start(state, say, backup_dir=settings.backup_dir)
     return with_local_postgres(settings, state)
 
 

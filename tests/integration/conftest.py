@@ -4,6 +4,7 @@ The first is parsed once a module and emptied for each test, the second new for 
 """
 
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from flight_assets.settings import PROJECT_ROOT, Settings
 from flight_assets.warehouse.connection import connect
 from flight_assets.warehouse.migrate import create_database_if_missing, migrate
 
+from .backup_site import Site, new_site, put_back, stopped
 from .modelled import Modelled
 
 
@@ -122,3 +124,32 @@ def instance(
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with dg.DagsterInstance.get() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """A server that archives its log, with a base backup."""
+    root = Path(tempfile.mkdtemp(prefix="flight-assets-backup-"))
+    root.chmod(0o755)
+    try:
+        yield new_site(root)
+    finally:
+        stopped(root / "home")
+        shutil.rmtree(root)
+
+
+@pytest.fixture
+def repaired(site: Site) -> Iterator[None]:
+    """What a test does to the files of the backups is undone after it."""
+    with put_back(site.places.root):
+        yield
+
+
+@pytest.fixture
+def target(site: Site) -> Iterator[Path]:
+    """A directory to restore into, that is not there yet."""
+    home = site.home.with_name("target")
+    yield home
+    if home.exists():
+        stopped(home)
+        shutil.rmtree(home)
