@@ -11,6 +11,7 @@ from flight_assets.commands import (
     docs,
     feed,
     holes,
+    migrate,
     prune,
     rejected,
     sql,
@@ -26,7 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # what reaches a person is one line, or a plain traceback
 )
-for part in (demo, dev, answers, why, rejected, holes, docs, sql, prune, stack, feed):
+for part in (demo, dev, answers, why, rejected, holes, docs, sql, prune, stack, migrate, feed):
     part.register(app)
 
 

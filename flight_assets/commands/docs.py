@@ -16,7 +16,8 @@ def register(app: typer.Typer) -> None:
 
 
 def docs(
-    port: Annotated[int, typer.Option(help="Where to serve, on this machine only.")] = 8080,
+    port: Annotated[int, typer.Option(help="Where to serve.")] = 8080,
+    host: Annotated[str, typer.Option(help="Where to listen; it has no log-in.")] = HOST,
     serve: Annotated[bool, typer.Option(help="Serve until Ctrl-C; else only generate.")] = True,
 ) -> None:
     """Generate dbt's documentation and serve it; starts the local Postgres if it sleeps."""
@@ -33,7 +34,7 @@ def docs(
     generate(target)
     typer.echo(f"Documentation: {target / 'index.html'}")
     if serve:
-        serve_files(str(target), port)
+        serve_files(str(target), port, host=host)
 
 
 def environment_of(conninfo: str) -> dict[str, str]:
@@ -65,8 +66,8 @@ def generate(target: "Path") -> None:
         raise FlightAssetsError(f"dbt cannot document the warehouse: {why} ({target / 'dbt.log'})")
 
 
-def serve_files(folder: str, port: int) -> None:
-    """Serve a folder on this machine until interrupted.
+def serve_files(folder: str, port: int, *, host: str = HOST) -> None:
+    """Serve a folder until interrupted, to this machine alone unless told otherwise.
 
     Raises ``FlightAssetsError`` where the port is taken.
     """
@@ -77,13 +78,13 @@ def serve_files(folder: str, port: int) -> None:
 
     handler = partial(SimpleHTTPRequestHandler, directory=folder)
     try:
-        server = ThreadingHTTPServer((HOST, port), handler)
+        server = ThreadingHTTPServer((host, port), handler)
     except OSError as error:
         raise FlightAssetsError(
             f"port {port} cannot be served ({error.strerror}): choose another with --port"
         ) from error
     with server:
-        typer.echo(f"Serving http://{HOST}:{server.server_port} until Ctrl-C")
+        typer.echo(f"Serving http://{host}:{server.server_port} until Ctrl-C")
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -51,11 +51,12 @@ def simulate(
     recorded: Annotated[bool, typer.Option("--recorded", help="Play FILES.")] = False,
     seed: Annotated[int | None, typer.Option(help="The sky of this seed.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8024,
+    host: Annotated[str, typer.Option(help="Where to listen; it has no log-in.")] = "127.0.0.1",
 ) -> None:
     """Serve a simulated or recorded world on FlightRadar24's wire protocol, until Ctrl-C."""
     from flight_assets.simulator.server import run
 
-    run(seed, files_of(recorded, files), port)
+    run(seed, files_of(recorded, files), port, host=host)
 
 
 def poll(

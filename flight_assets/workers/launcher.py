@@ -6,8 +6,12 @@ It is started anew where a file of the project is newer than it.
 
 Unlike Dagster's own it can tell whether a run's process is still there, so that Dagster's run
 monitoring ends a run whose worker vanished within seconds, also after everything was restarted.
+
+The runs are where the daemon is. A web server in another container sees no process of theirs: who
+terminates a run notes it in Dagster's database, and the launcher that started it looks for that.
 """
 
+import logging
 import signal
 import subprocess
 import sys
@@ -16,7 +20,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import psutil
-from dagster import DagsterRun
+from dagster import DagsterRun, DagsterRunStatus, RunsFilter
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.launcher.base import (
     CheckRunHealthResult,
@@ -26,6 +30,8 @@ from dagster._core.launcher.base import (
 )
 from dagster._serdes import ConfigurableClass
 from dagster._serdes.config_class import ConfigurableClassData
+from dagster_postgres.utils import DagsterPostgresException
+from sqlalchemy.exc import DatabaseError
 
 from flight_assets.errors import FlightAssetsError
 from flight_assets.settings import PROJECT_ROOT
@@ -33,7 +39,10 @@ from flight_assets.sources import DBT_PROJECT, PACKAGES, newest_change
 from flight_assets.workers.connections import hold
 from flight_assets.workers.server import LEAVE
 
+log = logging.getLogger(__name__)
+
 WORKER_TAG = "flight_assets/worker"  # the process's id, and when it began: ids are used again
+LOOK_FOR_CANCELED_S = 1.0
 
 
 class WarmRunLauncher(RunLauncher, ConfigurableClass):
@@ -45,6 +54,8 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         self._left: list[subprocess.Popen[str]] = []
         self._of_sources_at = 0.0
         self._lock = threading.Lock()
+        self._disposed = threading.Event()
+        self._looking: threading.Thread | None = None
         super().__init__()
 
     @property
@@ -80,18 +91,18 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         )
         with self._lock:
             worker = self._ask(serialize_value(arguments))
+            self._look_for_canceled()
         self._instance.add_run_tags(run.run_id, {WORKER_TAG: worker})
 
     def terminate(self, run_id: str) -> bool:
-        """Interrupt the run's process; return whether there was one."""
+        """Have the launcher that started the run interrupt it; return whether it was under way.
+
+        One whose process is gone is ended by run monitoring.
+        """
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
         self._instance.report_run_canceling(run)
-        process = process_of(run)
-        if process is None:
-            return False
-        process.send_signal(signal.SIGINT)
         return True
 
     @property
@@ -110,8 +121,32 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
 
     def dispose(self) -> None:
         """End the server, and with it the runs that are under way."""
+        self._disposed.set()
         with self._lock:
             self._end_server()
+
+    def _look_for_canceled(self) -> None:
+        """Have a thread interrupt the runs that are to be terminated."""
+        if self._looking is None:
+            self._looking = threading.Thread(
+                target=self._interrupt_canceled, name="canceled-runs", daemon=True
+            )
+            self._looking.start()
+
+    def _interrupt_canceled(self) -> None:
+        canceling = RunsFilter(statuses=[DagsterRunStatus.CANCELING])
+        interrupted: set[str] = set()
+        while not self._disposed.wait(LOOK_FOR_CANCELED_S):
+            try:
+                runs = self._instance.get_runs(canceling)
+            except (DatabaseError, DagsterPostgresException) as error:
+                log.warning("cannot look for canceled runs: %s", str(error).splitlines()[0])
+                continue
+            for run in runs:
+                process = process_of(run)
+                if process is not None and run.run_id not in interrupted:
+                    interrupted.add(run.run_id)
+                    process.send_signal(signal.SIGINT)
 
     def _ask(self, line: str) -> str:
         """Give a run to the server; return which process has it."""
