@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     )
     retention_dagster_days: Days = Field(14, validation_alias="RETENTION_DAGSTER_DAYS")
 
+    # How long runs under way may finish when the daemon is stopped, before they are interrupted.
+    runs_finish_within_s: float = Field(0, ge=0, le=3600, validation_alias="RUNS_FINISH_WITHIN_S")
+
     # The poller's metrics for Prometheus: served where a port is set.
     poller_metrics_port: Port | None = Field(None, validation_alias="POLLER_METRICS_PORT")
     poller_metrics_host: str = Field("127.0.0.1", validation_alias="POLLER_METRICS_HOST")

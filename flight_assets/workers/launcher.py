@@ -6,13 +6,8 @@ It is started anew where a file of the project is newer than it.
 
 Unlike Dagster's own it can tell whether a run's process is still there, so that Dagster's run
 monitoring ends a run whose worker vanished within seconds, also after everything was restarted.
-
-The runs are where the daemon is. A web server in another container sees no process of theirs: who
-terminates a run notes it in Dagster's database, and the launcher that started it looks for that.
 """
 
-import logging
-import signal
 import subprocess
 import sys
 import threading
@@ -20,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import psutil
-from dagster import DagsterRun, DagsterRunStatus, RunsFilter
+from dagster import DagsterRun
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.launcher.base import (
     CheckRunHealthResult,
@@ -30,19 +25,15 @@ from dagster._core.launcher.base import (
 )
 from dagster._serdes import ConfigurableClass
 from dagster._serdes.config_class import ConfigurableClassData
-from dagster_postgres.utils import DagsterPostgresException
-from sqlalchemy.exc import DatabaseError
 
 from flight_assets.errors import FlightAssetsError
 from flight_assets.settings import PROJECT_ROOT
 from flight_assets.sources import DBT_PROJECT, PACKAGES, newest_change
 from flight_assets.workers.connections import hold
+from flight_assets.workers.running import WORKER_TAG, interrupt_canceled, process_of
 from flight_assets.workers.server import LEAVE
 
-log = logging.getLogger(__name__)
-
-WORKER_TAG = "flight_assets/worker"  # the process's id, and when it began: ids are used again
-LOOK_FOR_CANCELED_S = 1.0
+JOIN_S = 5.0  # Postgres may be gone, and asked again and again
 
 
 class WarmRunLauncher(RunLauncher, ConfigurableClass):
@@ -95,9 +86,9 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         self._instance.add_run_tags(run.run_id, {WORKER_TAG: worker})
 
     def terminate(self, run_id: str) -> bool:
-        """Have the launcher that started the run interrupt it; return whether it was under way.
+        """Have the daemon interrupt the run's process; return whether the run was under way.
 
-        One whose process is gone is ended by run monitoring.
+        A run whose process is gone is ended by Dagster's run monitoring.
         """
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
@@ -124,29 +115,19 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         self._disposed.set()
         with self._lock:
             self._end_server()
+        if self._looking is not None:
+            self._looking.join(timeout=JOIN_S)
 
     def _look_for_canceled(self) -> None:
-        """Have a thread interrupt the runs that are to be terminated."""
+        """Have a thread interrupt the runs that are to be terminated, wherever that was asked."""
         if self._looking is None:
             self._looking = threading.Thread(
-                target=self._interrupt_canceled, name="canceled-runs", daemon=True
+                target=interrupt_canceled,
+                args=(self._instance, self._disposed),
+                name="canceled-runs",
+                daemon=True,
             )
             self._looking.start()
-
-    def _interrupt_canceled(self) -> None:
-        canceling = RunsFilter(statuses=[DagsterRunStatus.CANCELING])
-        interrupted: set[str] = set()
-        while not self._disposed.wait(LOOK_FOR_CANCELED_S):
-            try:
-                runs = self._instance.get_runs(canceling)
-            except (DatabaseError, DagsterPostgresException) as error:
-                log.warning("cannot look for canceled runs: %s", str(error).splitlines()[0])
-                continue
-            for run in runs:
-                process = process_of(run)
-                if process is not None and run.run_id not in interrupted:
-                    interrupted.add(run.run_id)
-                    process.send_signal(signal.SIGINT)
 
     def _ask(self, line: str) -> str:
         """Give a run to the server; return which process has it."""
@@ -204,16 +185,3 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         if server is not None and server.stdin is not None:
             server.stdin.close()
             server.wait()
-
-
-def process_of(run: DagsterRun) -> psutil.Process | None:
-    """Return the process of a run, ``None`` where it has ended or never was."""
-    pid, _, began_at = run.tags.get(WORKER_TAG, "").partition("@")
-    if not pid:
-        return None
-    try:
-        process = psutil.Process(int(pid))
-        is_it = f"{process.create_time():.2f}" == began_at
-        return process if is_it and process.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.NoSuchProcess:
-        return None

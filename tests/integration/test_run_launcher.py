@@ -99,6 +99,28 @@ def test_a_run_that_is_terminated_ends_as_cancelled(launched: Launched) -> None:
     assert not launched.launcher.terminate(run_id)
 
 
+def test_a_run_can_be_terminated_from_where_its_process_cannot_be_seen(launched: Launched) -> None:
+    run_id = launched.start("elsewhere", seconds=600)
+    launched.told("elsewhere")
+    with dg.DagsterInstance.from_config(launched.instance.root_directory) as web_server:
+        assert web_server.run_launcher.terminate(run_id)
+    assert wait_until(lambda: launched.run(run_id).is_finished)
+    assert launched.run(run_id).status == dg.DagsterRunStatus.CANCELED
+
+
+def test_a_run_under_way_finishes_when_the_daemon_is_told_to_stop_and_is_given_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNS_FINISH_WITHIN_S", "60")
+    (tmp_path / "dagster.yaml").write_text(INSTANCE)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as daemon:
+        stopped = Launched(daemon, tmp_path)
+        run_id = stopped.start("under way", seconds=2)
+        stopped.told("under way")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert Launched(instance, tmp_path).run(run_id).is_success
+
+
 def test_a_worker_that_vanished_is_missed(launched: Launched) -> None:
     run_id = launched.start("killed", seconds=600)
     pid, _ = launched.told("killed")

