@@ -6,11 +6,12 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 WORKDIR /app
-COPY requirements.lock pyproject.toml ./
-COPY deploy/runtime_only.py deploy/
+COPY requirements.lock ./
+RUN pip install --quiet --require-hashes --no-deps -r requirements.lock
 # what only developers need goes again; what stays is compiled, as nobody can write there later
-RUN pip install --quiet --require-hashes --no-deps -r requirements.lock \
-    && python deploy/runtime_only.py | xargs pip uninstall --quiet --yes \
+COPY pyproject.toml ./
+COPY deploy/runtime_only.py deploy/
+RUN python deploy/runtime_only.py | xargs pip uninstall --quiet --yes \
     && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
 COPY README.md LICENSE dagster.yaml ./
 COPY flight_assets flight_assets

@@ -20,7 +20,7 @@ CACHE = Path.home() / ".cache" / "flight-assets-compose"
 IMAGES = PROJECT_ROOT / "tests" / "compose" / "images"
 OWN_NEEDS = ("dockerd", "debootstrap", "mvn")
 UP_WITHIN_S = 60
-DOWN_WITHIN_S = 120
+DOWN_WITHIN_S = 240  # the longest time that a container is given, and some
 # no bridge and no rules of a firewall: a machine that itself is a container may set up neither
 OPTIONS = (
     "--storage-driver=overlay2",

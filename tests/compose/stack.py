@@ -30,6 +30,7 @@ class Stack:
     engine: Engine
     place: Path
     secrets: Secrets
+    every: str
 
     def environment(self) -> dict[str, str]:
         """Return what ``make`` and Compose are called with."""
@@ -38,7 +39,7 @@ class Stack:
             "COMPOSE_PROJECT_NAME": NAME,
             "FLIGHT_ASSETS_VERSION": "test",
             "HTTPS_PORT": str(PORT),
-            "POLL_EVERY": EVERY,
+            "POLL_EVERY": self.every,
         }  # fmt: skip
 
     @property
@@ -56,9 +57,9 @@ class Stack:
         """Return what a Compose command printed, over all profiles; it must end well."""
         return self._run([*self.command.split(), "--profile", "*", *arguments])
 
-    def sql(self, query: str) -> list[list[str]]:
-        """Return the rows of a query in the warehouse, asked inside Postgres's container."""
-        psql = ["psql", "-U", "flight_assets", "-d", "flight_assets", "-qtAF", "\t", "-c", query]
+    def sql(self, query: str, *, database: str = "flight_assets") -> list[list[str]]:
+        """Return the rows of a query in a database, asked inside Postgres's container."""
+        psql = ["psql", "-U", "flight_assets", "-d", database, "-qtAF", "\t", "-c", query]
         printed = self.compose("exec", "-T", "postgres", *psql)
         return [line.split("\t") for line in printed.splitlines()]
 
@@ -101,9 +102,9 @@ class Stack:
 
 
 @contextmanager
-def running(engine: Engine, place: Path, *, profiles: str) -> Iterator[Stack]:
+def running(engine: Engine, place: Path, *, profiles: str, every: str = EVERY) -> Iterator[Stack]:
     """Give a stack that ``make up`` has started; remove all of it after the block."""
-    stack = Stack(engine, place, _copy_project(engine, place))
+    stack = Stack(engine, place, _copy_project(engine, place), every)
     if engine.is_own:
         taken = [port for port in OWN_PORTS if _is_taken(port)]
         assert not taken, f"the containers need the ports {taken} of this machine"
@@ -111,7 +112,7 @@ def running(engine: Engine, place: Path, *, profiles: str) -> Iterator[Stack]:
     try:
         stack.make("up", f"PROFILES={profiles}")
         yield stack
-    except BaseException:
+    except AssertionError:  # of `make up`: what the containers say tells why
         print(stack.compose("ps", "--all"))
         print(stack.compose("logs", "--no-color", "--tail", "40"))
         raise
