@@ -18,6 +18,31 @@ for name, topic in reader.list_topics(timeout=20).topics.items():
 reader.close()
 print(json.dumps(found))
 """
+# as a person would who materialises hours by hand, from what has landed
+BUILD_AGAIN = """
+from datetime import datetime
+import dagster as dg
+from flight_assets.commands.line import run_job
+from flight_assets.core.repairs import HourRange
+from flight_assets.partitions import tags_for
+hours = HourRange(
+    first=datetime.fromisoformat("{first}"), last=datetime.fromisoformat("{last}")
+)
+with dg.DagsterInstance.get() as instance:
+    run_job(instance, "answer_hours_job", tags_for(hours))
+"""
+HOURS = """
+select to_char(min(as_of_hour), 'YYYY-MM-DD"T"HH24:MI"+00:00"'),
+    to_char(max(as_of_hour), 'YYYY-MM-DD"T"HH24:MI"+00:00"')
+from gold.answered_hours
+"""
+HASH = """
+select count(*), md5(string_agg(answer::text, ' ' order by answer::text))
+from (
+    select as_of_hour, question, scope, rank, subject, label, value, unit, flight_count
+    from gold.answers
+) as answer
+"""
 ANSWERED = """
 select distinct question
 from gold.answers
@@ -67,3 +92,19 @@ def assert_landed_exactly_once(stack: Stack, *, within_s: float = 300) -> None:
             f"where topic = '{topic}') as everything"
         )
         assert (int(rows), int(places)) == (messages, messages), topic
+
+
+def assert_answers_are_what_an_undisturbed_run_gives(
+    stack: Stack, *, within_s: float = 300
+) -> None:
+    """Assert that nothing is stale, and that building all hours again changes no answer.
+
+    Nothing may be published meanwhile.
+    """
+    stale = "select count(*) from gold.stale_hours"
+    assert eventually(lambda: stack.sql(stale) == [["0"]], within_s=within_s)
+    found = stack.sql(HASH)
+    [[first, last]] = stack.sql(HOURS)
+    stack.python("daemon", BUILD_AGAIN.format(first=first, last=last))
+    assert stack.sql(HASH) == found
+    assert int(found[0][0]) > 0

@@ -10,7 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from .engine import Engine
-from .proofs import answered_questions, assert_landed_exactly_once
+from .proofs import (
+    answered_questions,
+    assert_answers_are_what_an_undisturbed_run_gives,
+    assert_landed_exactly_once,
+)
 from .stack import PORT, Stack, eventually, running
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
@@ -70,6 +74,12 @@ def permissions(stack: Stack, path: str, user: str) -> set[bool]:
 
 def test_all_ten_questions_are_answered_with_no_hand_on_it(stack: Stack) -> None:
     assert eventually(lambda: len(answered_questions(stack)) == 10, within_s=600)
+
+
+def test_a_person_asks_for_them_in_a_container(stack: Stack) -> None:
+    within = ("exec", "-T", "daemon", "deploy/entrypoint.sh", "flight-assets")
+    answers = json.loads(stack.compose(*within, "answers", "--json"))
+    assert len({answer["question"] for answer in answers}) == 10
 
 
 def test_every_container_is_well(stack: Stack, services: list[str]) -> None:
@@ -180,9 +190,12 @@ def test_the_line_goes_on_after_the_engine_was_started_again(
     assert eventually(lambda: landed_polls(stack) > before + 1, within_s=HEALED_WITHIN_S)
 
 
-def test_what_was_acknowledged_is_in_bronze_exactly_once(stack: Stack) -> None:
+def test_what_was_acknowledged_is_in_bronze_exactly_once_and_is_what_answers_say(
+    stack: Stack,
+) -> None:
     stack.compose("stop", "poller")
     assert_landed_exactly_once(stack)
+    assert_answers_are_what_an_undisturbed_run_gives(stack)
     stack.compose("start", "poller")
 
 
