@@ -94,9 +94,7 @@ def assert_landed_exactly_once(stack: Stack, *, within_s: float = 300) -> None:
         assert (int(rows), int(places)) == (messages, messages), topic
 
 
-def assert_answers_are_what_an_undisturbed_run_gives(
-    stack: Stack, *, within_s: float = 300
-) -> None:
+def assert_answers_of_an_undisturbed_run(stack: Stack, *, within_s: float = 300) -> None:
     """Assert that nothing is stale, and that building all hours again changes no answer.
 
     Nothing may be published meanwhile.

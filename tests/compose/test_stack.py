@@ -12,7 +12,7 @@ import pytest
 from .engine import Engine
 from .proofs import (
     answered_questions,
-    assert_answers_are_what_an_undisturbed_run_gives,
+    assert_answers_of_an_undisturbed_run,
     assert_landed_exactly_once,
 )
 from .stack import PORT, Stack, eventually, running
@@ -195,7 +195,7 @@ def test_what_was_acknowledged_is_in_bronze_exactly_once_and_is_what_answers_say
 ) -> None:
     stack.compose("stop", "poller")
     assert_landed_exactly_once(stack)
-    assert_answers_are_what_an_undisturbed_run_gives(stack)
+    assert_answers_of_an_undisturbed_run(stack)
     stack.compose("start", "poller")
 
 
