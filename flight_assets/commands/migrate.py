@@ -1,23 +1,67 @@
-"""`flight-assets migrate`: what has to be there before any part of the line starts on servers."""
+"""`flight-assets migrate` and `prepare`: what has to be there before the line starts on servers.
+
+Two commands, as two may call them: who may make databases and topics, and the line itself.
+"""
+
+from typing import TYPE_CHECKING
 
 import typer
 
 from flight_assets.errors import FlightAssetsError
 
+if TYPE_CHECKING:
+    from flight_assets.settings import Settings
+
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command()(migrate)
+    """Add the commands to the app."""
+    for command in (migrate, prepare):
+        app.command()(command)
 
 
 def migrate() -> None:
-    """Make and migrate the databases, the topics and the first references; starts no server.
+    """Make the databases and topics that are missing, and migrate the warehouse.
 
-    For a deployment: it runs once before the other parts start, and again with each new version.
+    For servers that the settings name: once before the line starts, and with each new version.
+    """
+    from flight_assets.feed.topics import PARTITION_COUNTS, ensure_topics
+    from flight_assets.local import stack
+
+    endpoints = stack.up(settings_with_servers(), say=typer.echo)
+    databases = (endpoints.postgres_db, endpoints.dagster_postgres_db)
+    typer.echo(f"The databases {' and '.join(databases)} are there, the first one is migrated.")
+    ensure_topics(endpoints.kafka_bootstrap_servers)
+    typer.echo(f"The topics {' and '.join(PARTITION_COUNTS)} are there.")
+
+
+def prepare() -> None:
+    """Bring Dagster's own tables to its version, and build the references where none are yet.
+
+    After `migrate`, as the user that the line itself is.
     """
     import os
 
     from flight_assets.local import stack
+    from flight_assets.local.endpoints import prepare_dagster_home
+
+    settings = settings_with_servers()
+    prepare_dagster_home(settings.home)
+    endpoints = stack.endpoints(settings)
+    os.environ.update(endpoints.environment())
+    import dagster as dg
+
+    from flight_assets.commands.demo import build_and_tell
+    from flight_assets.warehouse.references import has_references
+
+    with dg.DagsterInstance.get() as instance:
+        instance.upgrade()
+        typer.echo("Dagster's own tables are of its version.")
+        if not has_references(endpoints.conninfo()):
+            build_and_tell(instance)
+
+
+def settings_with_servers() -> "Settings":
+    """Return the settings; raises ``FlightAssetsError`` unless they name both servers."""
     from flight_assets.settings import load_settings
 
     settings = load_settings()
@@ -26,33 +70,4 @@ def migrate() -> None:
             "POSTGRES_HOST and KAFKA_BOOTSTRAP_SERVERS are needed: `flight-assets up` starts and "
             "migrates local servers"
         )
-    endpoints = stack.up(settings, say=typer.echo)
-    os.environ.update(endpoints.environment())
-    typer.echo(f"The database {endpoints.postgres_db} is migrated.")
-    _topics(endpoints.kafka_bootstrap_servers)
-    _dagster(endpoints.conninfo())
-
-
-def _topics(bootstrap_servers: str) -> None:
-    from flight_assets.feed.topics import PARTITION_COUNTS, ensure_topics
-
-    ensure_topics(bootstrap_servers)
-    typer.echo(f"The topics {', '.join(PARTITION_COUNTS)} are there.")
-
-
-def _dagster(conninfo: str) -> None:
-    """Bring Dagster's own tables to its version, and build the references that answers need."""
-    import dagster as dg
-
-    from flight_assets.warehouse.references import has_references
-
-    with dg.DagsterInstance.get() as instance:
-        instance.upgrade()
-        typer.echo("Dagster's database is migrated.")
-        if has_references(conninfo):
-            return
-        from flight_assets.commands.line import build_references
-
-        done = build_references(instance)
-        passed = sum(check.is_passed for check in done.checks)
-        typer.echo(f"References are built: {passed} of {len(done.checks)} checks passed.")
+    return settings

@@ -30,7 +30,7 @@ from flight_assets.errors import FlightAssetsError
 from flight_assets.settings import PROJECT_ROOT
 from flight_assets.sources import DBT_PROJECT, PACKAGES, newest_change
 from flight_assets.workers.connections import hold
-from flight_assets.workers.running import WORKER_TAG, interrupt_canceled, process_of
+from flight_assets.workers.running import WORKER_TAG, cancel, interrupt_canceled, process_of
 from flight_assets.workers.server import LEAVE
 
 JOIN_S = 5.0  # Postgres may be gone, and asked again and again
@@ -86,14 +86,14 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         self._instance.add_run_tags(run.run_id, {WORKER_TAG: worker})
 
     def terminate(self, run_id: str) -> bool:
-        """Have the daemon interrupt the run's process; return whether the run was under way.
+        """Interrupt the run's process, or have the daemon do it; return whether it was under way.
 
         A run whose process is gone is ended by Dagster's run monitoring.
         """
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
-        self._instance.report_run_canceling(run)
+        cancel(self._instance, run)
         return True
 
     @property
@@ -119,7 +119,7 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
             self._looking.join(timeout=JOIN_S)
 
     def _look_for_canceled(self) -> None:
-        """Have a thread interrupt the runs that are to be terminated, wherever that was asked."""
+        """Have a thread interrupt the runs that are to be terminated where nobody saw them."""
         if self._looking is None:
             self._looking = threading.Thread(
                 target=interrupt_canceled,

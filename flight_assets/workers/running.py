@@ -1,7 +1,7 @@
-"""The runs' processes: which one a run has, and their end where a run is to be terminated.
+"""The runs' processes: which one a run has, and its end where the run is to be terminated.
 
-A run's process is where the daemon is. A web server in another container does not see it: who
-terminates a run notes that in Dagster's database, and the daemon looks for such notes.
+A run's process is where the daemon is. A web server in another container does not see it, and only
+notes in Dagster's database that the run is to be canceled: the daemon looks for such notes.
 """
 
 import logging
@@ -16,6 +16,7 @@ from sqlalchemy.exc import DatabaseError
 log = logging.getLogger(__name__)
 
 WORKER_TAG = "flight_assets/worker"  # the process's id, and when it began: ids are used again
+INTERRUPTED_TAG = "flight_assets/interrupted"  # by who saw the process, and needs no other to
 LOOK_S = 1.0
 
 
@@ -32,8 +33,18 @@ def process_of(run: dg.DagsterRun) -> psutil.Process | None:
         return None
 
 
+def cancel(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Have a run canceled: interrupt its process where it can be seen, else leave it a note."""
+    process = process_of(run)
+    if process is not None:
+        instance.add_run_tags(run.run_id, {INTERRUPTED_TAG: "true"})
+    instance.report_run_canceling(run)
+    if process is not None:
+        process.send_signal(signal.SIGINT)
+
+
 def interrupt_canceled(instance: dg.DagsterInstance, stopped: threading.Event) -> None:
-    """Interrupt the runs that are to be terminated, each once, until ``stopped`` is set."""
+    """Interrupt the runs that others have left a note for, each once, until ``stopped`` is set."""
     interrupted: set[str] = set()
     canceling = dg.RunsFilter(statuses=[dg.DagsterRunStatus.CANCELING])
     while not stopped.wait(LOOK_S):
@@ -43,7 +54,7 @@ def interrupt_canceled(instance: dg.DagsterInstance, stopped: threading.Event) -
             log.warning("cannot look for runs to terminate: %s", str(error).splitlines()[0])
             continue
         for run in runs:
-            process = process_of(run)
+            process = None if INTERRUPTED_TAG in run.tags else process_of(run)
             if process is not None and run.run_id not in interrupted:
                 interrupted.add(run.run_id)
                 process.send_signal(signal.SIGINT)

@@ -2,8 +2,8 @@
 
 Started by ``workers.launcher``. Reads runs from stdin, one line of JSON each, as ``dagster api
 execute_run`` takes them; writes the id of each forked process to stdout. When stdin ends, so has
-the daemon: the runs may finish for as long as the settings say, are interrupted then, as nobody would
-look after them, and the server ends. After the line LEAVE it ends when they have.
+the daemon: the runs may finish in the time that the settings give, are then interrupted, as nobody
+would look after them, and the server ends. After the line LEAVE it ends when they have.
 """
 
 import gc

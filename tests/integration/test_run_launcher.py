@@ -11,6 +11,7 @@ import pytest
 from dagster._core.launcher.base import LaunchRunContext, WorkerStatus
 
 from flight_assets.workers import launcher as launching
+from flight_assets.workers import running
 from flight_assets.workers.launcher import WORKER_TAG, WarmRunLauncher, process_of
 
 from .launched_job import telling
@@ -99,11 +100,15 @@ def test_a_run_that_is_terminated_ends_as_cancelled(launched: Launched) -> None:
     assert not launched.launcher.terminate(run_id)
 
 
-def test_a_run_can_be_terminated_from_where_its_process_cannot_be_seen(launched: Launched) -> None:
+def test_a_run_can_be_terminated_from_where_its_process_cannot_be_seen(
+    launched: Launched, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_id = launched.start("elsewhere", seconds=600)
     launched.told("elsewhere")
     with dg.DagsterInstance.from_config(launched.instance.root_directory) as web_server:
+        monkeypatch.setattr(running, "process_of", lambda _: None)
         assert web_server.run_launcher.terminate(run_id)
+        monkeypatch.undo()
     assert wait_until(lambda: launched.run(run_id).is_finished)
     assert launched.run(run_id).status == dg.DagsterRunStatus.CANCELED
 

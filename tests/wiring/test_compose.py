@@ -12,7 +12,7 @@ from packaging.specifiers import SpecifierSet
 from flight_assets.settings import PROJECT_ROOT, Settings
 
 DEPLOY = PROJECT_ROOT / "deploy"
-ONE_SHOT = {"migrate"}
+ONE_SHOT = {"migrate", "prepare"}
 # what others than our settings read: images, Dagster, Compose itself
 OTHERS_READ = re.compile(r"KAFKA_|CLUSTER_ID$|POSTGRES_INITDB_ARGS$")
 SOUNDS_SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|WEBHOOK|CREDENTIAL|_KEY")
@@ -89,7 +89,7 @@ def test_what_is_ours_starts_after_the_migrations() -> None:
         needed = services()[name].get("depends_on", {})
         return "migrate" in needed or any(waits_for_migrate(each) for each in needed)
 
-    apart = {"migrate", "simulator"}
+    apart = {"migrate", "simulator"}  # `prepare` is what waits for it
     assert [name for name in ours() if name not in apart and not waits_for_migrate(name)] == []
 
 
