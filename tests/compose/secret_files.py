@@ -10,6 +10,8 @@ from pathlib import Path
 
 # who the containers run as where root has made the files
 OTHER_THAN_ROOT = 10001
+# by what their files begin with: the names that their certificates are for
+SERVERS = {"tls": "localhost", "postgres": "postgres"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ def make_secrets(folder: Path) -> Secrets:
     (folder / "postgres_password").write_text(made.postgres_password + "\n")
     (folder / "viewers").write_text("\n".join([*viewers, *operators]) + "\n")
     (folder / "operators").write_text("\n".join(operators) + "\n")
-    make_certificate(folder)
+    for server, name in SERVERS.items():
+        make_certificate(folder, server, name)
     for path in (folder, *folder.iterdir()):
         path.chmod(0o700 if path.is_dir() else 0o600)
         if os.geteuid() == 0:
@@ -52,10 +55,11 @@ def user_line(user: str, password: str) -> str:
     return f"{user}:{{SSHA}}{base64.b64encode(digest + salt).decode()}"
 
 
-def make_certificate(folder: Path) -> None:
-    """Write a key and a certificate that it has signed itself, for this machine by name."""
+def make_certificate(folder: Path, server: str, name: str) -> None:
+    """Write a key and a certificate that it has signed itself, for a server by its name."""
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    command += ["-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    command += ["-keyout", str(folder / "tls_key"), "-out", str(folder / "tls_certificate")]
+    command += ["-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    command += ["-addext", f"subjectAltName=DNS:{name}"]
+    command += ["-keyout", str(folder / f"{server}_key")]
+    command += ["-out", str(folder / f"{server}_certificate")]
     subprocess.run(command, check=True, capture_output=True)

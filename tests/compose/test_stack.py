@@ -15,6 +15,7 @@ from .proofs import (
     assert_answers_of_an_undisturbed_run,
     assert_landed_exactly_once,
 )
+from .secret_files import SERVERS
 from .stack import PORT, Stack, eventually, running
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
@@ -26,6 +27,16 @@ LONG_LIVED = (
 )
 HEALED_WITHIN_S = 300
 KILLED = 137  # the exit code of what was killed because it did not end
+CONNECT = """
+import os, psycopg
+names = ("host", "user", "password")
+own = {{name: os.environ["POSTGRES_" + name.upper()] for name in names}}
+try:
+    with psycopg.connect(**{{"dbname": "flight_assets", **own, **{more}}}) as connection:
+        print(connection.pgconn.ssl_in_use)
+except psycopg.OperationalError as error:
+    print(error)
+"""
 PERMISSIONS = "{ permissions { permission value } }"
 Answer = tuple[int, str]
 
@@ -130,6 +141,19 @@ def test_the_log_in_cannot_be_used_by_a_page_of_somebody_elses(stack: Stack) -> 
     assert ask(stack, "/", "viewer", headers=foreign)[0] == 200
 
 
+def test_postgres_is_reached_by_tls_and_a_password_alone(stack: Stack) -> None:
+    assert stack.python("daemon", CONNECT.format(more={})).strip() == "True"
+    [[in_the_clear]] = stack.sql(
+        "select count(*) from pg_stat_ssl join pg_stat_activity using (pid) "
+        "where client_addr is not null and not ssl"
+    )
+    assert in_the_clear == "0"
+    clear = stack.python("daemon", CONNECT.format(more={"sslmode": "disable"}))
+    assert "no encryption" in clear
+    guessed = stack.python("daemon", CONNECT.format(more={"password": "guessed"}))
+    assert "password authentication failed" in guessed
+
+
 def test_no_secret_is_in_a_description_a_log_or_a_command(
     stack: Stack, services: list[str]
 ) -> None:
@@ -137,9 +161,12 @@ def test_no_secret_is_in_a_description_a_log_or_a_command(
     for service in [*services, *ONE_SHOT]:
         told.append(json.dumps(stack.inspect(service)))
     told += [stack.engine.run("top", stack.containers()[each]) for each in services]
-    key = (stack.place / "secrets" / "tls_key").read_text().splitlines()[1]
+    keys = [
+        (stack.place / "secrets" / f"{server}_key").read_text().splitlines()[1]
+        for server in SERVERS
+    ]
     assert len(told) == 2 * len(services) + len(ONE_SHOT) + 1
-    for secret in [*stack.secrets.values(), key]:
+    for secret in [*stack.secrets.values(), *keys]:
         assert [text for text in told if secret in text] == []
 
 

@@ -123,6 +123,15 @@ def test_no_secret_is_written_down(name: str) -> None:
     assert "env_file" not in service
 
 
+def test_postgres_lets_nobody_in_from_the_network_in_the_clear_or_without_a_password() -> None:
+    lines = (DEPLOY / "postgres" / "pg_hba.conf").read_text().splitlines()
+    rules = [line.split() for line in lines if not line.startswith("#")]
+    over_the_network = [rule for rule in rules if rule[0] != "local"]
+    assert {(rule[0], rule[-1]) for rule in over_the_network} == {("hostssl", "scram-sha-256")}
+    command = services()["postgres"]["command"]
+    assert "-cssl=on" in command and "-chba_file=/etc/flight-assets/pg_hba.conf" in command
+
+
 def test_every_secret_is_a_file_apart_and_is_used() -> None:
     used = {secret for each in services().values() for secret in each.get("secrets", [])}
     assert used == file()["secrets"].keys()
