@@ -72,8 +72,10 @@ def poll(
     from flight_assets.local import stack
     from flight_assets.settings import load_settings
 
-    os.environ.update(stack.endpoints(load_settings()).environment())
     settings = load_settings()
+    if settings.kafka_bootstrap_servers is None:  # of Postgres a poller has no need
+        os.environ.update(stack.endpoints(settings).environment())
+        settings = load_settings()
     if once:
         typer.echo(line_of(poll_once(settings)))
         return

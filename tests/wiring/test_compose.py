@@ -119,8 +119,21 @@ def test_no_secret_is_written_down(name: str) -> None:
             assert variable.endswith("_FILE"), variable
             assert str(value).startswith("/run/secrets/"), variable
             assert str(value).removeprefix("/run/secrets/") in service["secrets"], variable
-    assert not SOUNDS_SECRET.search(str(service.get("command", "")).upper())
+    assert not re.search("password|secret|token", str(service.get("command", "")))
     assert "env_file" not in service
+
+
+def test_each_part_is_told_of_the_servers_that_it_needs() -> None:
+    def told(variable: str) -> set[str]:
+        return {name for name, each in ours().items() if variable in each.get("environment", {})}
+
+    line = {"migrate", "prepare", "code", "daemon"}
+    assert (
+        told("POSTGRES_HOST") == told("POSTGRES_PASSWORD_FILE") == line | {"web", "viewer", "docs"}
+    )
+    assert told("KAFKA_BOOTSTRAP_SERVERS") == line | {"poller"}
+    assert told("FEED_SOURCE") == (line - {"migrate"}) | {"poller"}
+    assert "secrets" not in services()["poller"] and "secrets" not in services()["simulator"]
 
 
 def test_postgres_lets_nobody_in_from_the_network_in_the_clear_or_without_a_password() -> None:
