@@ -7,8 +7,19 @@ STAMP := $(VENV)/.installed
 TESTERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(TESTERS)
 
+# The line in containers (docs/deploy.md): `make up PROFILES=simulator,cluster`.
+COMPOSE ?= docker compose
+PROFILES ?=
+comma := ,
+# Compose does not read .env by itself where another file of settings is named.
+SETTINGS := $(if $(wildcard .env),--env-file .env)
+CHOSEN = $(foreach profile,$(subst $(comma), ,$(PROFILES)),--profile $(profile) --env-file deploy/$(profile).env)
+OF_ALL = $(COMPOSE) $(SETTINGS) --profile '*'
+# The containers run as the owner of secrets/, who alone can read what is there; never as root.
+OWNER = $(shell ls -ldn secrets 2>/dev/null | awk '$$3 > 0 {print "FLIGHT_ASSETS_UID=" $$3 " FLIGHT_ASSETS_GID=" $$4}')
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev docs down test test-faults test-long test-unit restore-drill lint check bench bench-modelling lock sbom clean
+.PHONY: help install demo dev docs up down ps logs test test-compose test-faults test-long test-unit restore-drill lint check bench bench-modelling lock sbom clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,11 +42,24 @@ dev: $(STAMP)  ## stack, simulator, poller and the Dagster UI, until Ctrl-C
 docs: $(STAMP)  ## dbt's documentation of the warehouse, served until Ctrl-C
 	$(BIN)/flight-assets docs
 
-down: $(STAMP)  ## stop the local stack
-	$(BIN)/flight-assets down
+up:  ## start the line in containers; PROFILES=simulator, cluster or both, with a comma between
+	$(OWNER) $(COMPOSE) $(SETTINGS) $(CHOSEN) up --detach --build --wait
+
+down:  ## stop what runs here, the local stack and the containers; the data stays
+	@if [ -x $(BIN)/flight-assets ]; then $(BIN)/flight-assets down; fi
+	@if $(OF_ALL) ps --quiet >/dev/null 2>&1; then $(OF_ALL) down; fi
+
+ps:  ## how the containers are
+	@$(OF_ALL) ps --all
+
+logs:  ## what the containers say, until Ctrl-C
+	@$(OF_ALL) logs --follow --tail 100
 
 test: $(STAMP)  ## all tests, on a real Postgres and a real Kafka
 	$(PYTEST) --dist loadfile tests
+
+test-compose: $(STAMP)  ## the containers, from nothing to answers; each of them killed
+	$(BIN)/python -m pytest tests/compose -m compose
 
 test-faults: $(STAMP)  ## the fault suite: processes killed, servers stopped, feeds that lie
 	$(PYTEST) --dist loadfile tests/faults -m faults

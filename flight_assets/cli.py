@@ -12,6 +12,7 @@ from flight_assets.commands import (
     docs,
     feed,
     holes,
+    migrate,
     prune,
     rejected,
     sql,
@@ -27,7 +28,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # what reaches a person is one line, or a plain traceback
 )
-for part in (demo, dev, answers, why, rejected, holes, docs, sql, prune, backup, stack, feed):
+PARTS = (demo, dev, answers, why, rejected, holes, docs, sql, prune, backup, stack, migrate, feed)
+for part in PARTS:
     part.register(app)
 
 

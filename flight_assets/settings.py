@@ -120,6 +120,9 @@ class Settings(BaseSettings):
         None, validation_alias="BACKUP_POSTGRES_PASSWORD"
     )
 
+    # How long runs under way may finish when the daemon is stopped, before they are interrupted.
+    runs_finish_within_s: float = Field(0, ge=0, le=3600, validation_alias="RUNS_FINISH_WITHIN_S")
+
     # The poller's metrics for Prometheus: served where a port is set.
     poller_metrics_port: Port | None = Field(None, validation_alias="POLLER_METRICS_PORT")
     poller_metrics_host: str = Field("127.0.0.1", validation_alias="POLLER_METRICS_HOST")

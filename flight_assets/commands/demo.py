@@ -1,12 +1,15 @@
 """`flight-assets demo` and `references`: the line once, in this process."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flight_assets.commands.feed import files_of
 from flight_assets.errors import FlightAssetsError
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 
 def register(app: typer.Typer) -> None:
@@ -45,9 +48,14 @@ def references() -> None:
     os.environ.update(stack.endpoints(load_settings()).environment())
     import dagster as dg
 
+    with dg.DagsterInstance.get() as instance:
+        build_and_tell(instance)
+
+
+def build_and_tell(instance: "dg.DagsterInstance") -> None:
+    """Build the references and say how their checks went."""
     from flight_assets.commands.line import build_references
 
-    with dg.DagsterInstance.get() as instance:
-        done = build_references(instance)
+    done = build_references(instance)
     passed = sum(check.is_passed for check in done.checks)
     typer.echo(f"References are built: {passed} of {len(done.checks)} checks passed.")

@@ -67,6 +67,7 @@ class Line:
         from flight_assets.local import stack
         from flight_assets.local.processes import is_free
         from flight_assets.settings import PROJECT_ROOT
+        from flight_assets.warehouse.references import has_references
 
         if not is_free(port):
             raise FlightAssetsError(f"port {port} is taken: choose another one with --port")
@@ -77,7 +78,7 @@ class Line:
         if not live and self.settings.feed_base_url is None:
             environment |= self._start_simulator(seed)
         environment |= {"DBT_LOG_PATH": str(self.logs / "dbt")}
-        if not _has_references(endpoints.conninfo()):
+        if not has_references(endpoints.conninfo()):
             self._build_references(environment)
         command = ["-m", "flight_assets.cli", "poll", "--every", every]
         self._start("poller", command, environment)
@@ -140,15 +141,3 @@ class Line:
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or ["no word of why"]
             raise FlightAssetsError(f"the references could not be built: {lines[-1]}")
-
-
-def _has_references(conninfo: str) -> bool:
-    from flight_assets.warehouse.connection import connect
-
-    with connect(conninfo, read_only=True) as connection:
-        row = connection.execute(
-            "select to_regclass('silver.airports_history') is not null "
-            "and to_regclass('silver.airlines_history') is not null "
-            "and to_regclass('silver.aircraft_types_history') is not null"
-        ).fetchone()
-        return bool(row and row[0])

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    import threading
     from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -16,24 +17,31 @@ def register(app: typer.Typer) -> None:
 
 
 def docs(
-    port: Annotated[int, typer.Option(help="Where to serve, on this machine only.")] = 8080,
+    port: Annotated[int, typer.Option(help="Where to serve.")] = 8080,
+    host: Annotated[str, typer.Option(help="Where to listen; it has no log-in.")] = HOST,
+    every: Annotated[str | None, typer.Option(help="Generate it again so often, as 6h.")] = None,
     serve: Annotated[bool, typer.Option(help="Serve until Ctrl-C; else only generate.")] = True,
 ) -> None:
     """Generate dbt's documentation and serve it; starts the local Postgres if it sleeps."""
     import os
 
+    from flight_assets.commands.feed import parse_duration_s
     from flight_assets.commands.stack import say
     from flight_assets.local.stack import up_postgres
     from flight_assets.settings import load_settings
 
+    every_s = None if every is None else parse_duration_s(every)
     settings = load_settings()
     os.environ.update(environment_of(up_postgres(settings, say=say)))
     # apart from the manifest that Dagster reads
     target = settings.home / "docs"
     generate(target)
     typer.echo(f"Documentation: {target / 'index.html'}")
-    if serve:
-        serve_files(str(target), port)
+    if not serve:
+        return
+    if every_s is not None:
+        generate_again(every_s)
+    serve_files(str(target), port, host=host)
 
 
 def environment_of(conninfo: str) -> dict[str, str]:
@@ -65,8 +73,30 @@ def generate(target: "Path") -> None:
         raise FlightAssetsError(f"dbt cannot document the warehouse: {why} ({target / 'dbt.log'})")
 
 
-def serve_files(folder: str, port: int) -> None:
-    """Serve a folder on this machine until interrupted.
+def generate_again(every_s: float) -> "threading.Event":
+    """Generate the documentation again and again, from a thread; return what stops it.
+
+    Each time in a process of its own: dbt keeps what it has once read, and some 200 MB with it.
+    """
+    import subprocess
+    import sys
+    import threading
+
+    stopped = threading.Event()
+    command = [sys.executable, "-m", "flight_assets.cli", "docs", "--no-serve"]
+
+    def again() -> None:
+        while not stopped.wait(every_s):
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode != 0:  # what there is goes on being served
+                typer.echo(f"not generated anew: {done.stderr.strip()}", err=True)
+
+    threading.Thread(target=again, name="documentation", daemon=True).start()
+    return stopped
+
+
+def serve_files(folder: str, port: int, *, host: str = HOST) -> None:
+    """Serve a folder until interrupted, to this machine alone unless told otherwise.
 
     Raises ``FlightAssetsError`` where the port is taken.
     """
@@ -77,13 +107,13 @@ def serve_files(folder: str, port: int) -> None:
 
     handler = partial(SimpleHTTPRequestHandler, directory=folder)
     try:
-        server = ThreadingHTTPServer((HOST, port), handler)
+        server = ThreadingHTTPServer((host, port), handler)
     except OSError as error:
         raise FlightAssetsError(
             f"port {port} cannot be served ({error.strerror}): choose another with --port"
         ) from error
     with server:
-        typer.echo(f"Serving http://{HOST}:{server.server_port} until Ctrl-C")
+        typer.echo(f"Serving http://{host}:{server.server_port} until Ctrl-C")
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -51,11 +51,12 @@ def simulate(
     recorded: Annotated[bool, typer.Option("--recorded", help="Play FILES.")] = False,
     seed: Annotated[int | None, typer.Option(help="The sky of this seed.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8024,
+    host: Annotated[str, typer.Option(help="Where to listen; it has no log-in.")] = "127.0.0.1",
 ) -> None:
     """Serve a simulated or recorded world on FlightRadar24's wire protocol, until Ctrl-C."""
     from flight_assets.simulator.server import run
 
-    run(seed, files_of(recorded, files), port)
+    run(seed, files_of(recorded, files), port, host=host)
 
 
 def poll(
@@ -71,8 +72,10 @@ def poll(
     from flight_assets.local import stack
     from flight_assets.settings import load_settings
 
-    os.environ.update(stack.endpoints(load_settings()).environment())
     settings = load_settings()
+    if settings.kafka_bootstrap_servers is None:  # of Postgres a poller has no need
+        os.environ.update(stack.endpoints(settings).environment())
+        settings = load_settings()
     if once:
         typer.echo(line_of(poll_once(settings)))
         return

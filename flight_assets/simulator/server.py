@@ -18,32 +18,32 @@ from flight_assets.simulator.handler import Handler, World
 from flight_assets.simulator.recorded import RecordedWorld
 from flight_assets.simulator.world import SimulatedWorld
 
-HOST = "127.0.0.1"
+HOST = "127.0.0.1"  # unless told otherwise: whoever reaches it can have it misbehave
 DEFAULT_SEED = 1
 
 
 class SimulatorServer(ThreadingHTTPServer):
-    """A world on 127.0.0.1. As a context manager it serves from a thread."""
+    """A world, on 127.0.0.1 unless told otherwise. As a context manager it serves from a thread."""
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, world: World, port: int = 0) -> None:
+    def __init__(self, world: World, port: int = 0, *, host: str = HOST) -> None:
         self.world = world
         self.plan = FaultPlan()
         self.request_count = 0
         self._count_lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         try:
-            super().__init__((HOST, port), Handler)
+            super().__init__((host, port), Handler)
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
             raise FlightAssetsError(
-                f"port {port} on {HOST} cannot be had ({error.strerror}): stop what listens there "
+                f"port {port} on {host} cannot be had ({error.strerror}): stop what listens there "
                 "or choose another --port, 0 for any free one"
             ) from None
-        self.base_url = f"http://{HOST}:{self.server_address[1]}"
+        self.base_url = f"http://{host}:{self.server_address[1]}"
 
     def __enter__(self) -> Self:
         """Serve from a thread."""
@@ -106,14 +106,14 @@ class SimulatorServer(ThreadingHTTPServer):
         return state | {"seed": world.seed, "is_frozen": world.frozen_at_s is not None}
 
 
-def run(seed: int | None, recorded: Sequence[Path], port: int) -> None:
+def run(seed: int | None, recorded: Sequence[Path], port: int, *, host: str = HOST) -> None:
     """Serve a world until SIGTERM or SIGINT: recorded files where there are some, else a seed's."""
     if recorded and seed is not None:
         raise FlightAssetsError("a world is simulated or recorded: give --seed or --recorded files")
     world: World = RecordedWorld(recorded) if recorded else SimulatedWorld(
         DEFAULT_SEED if seed is None else seed
     )  # fmt: skip
-    with SimulatorServer(world, port) as server:
+    with SimulatorServer(world, port, host=host) as server:
         stopped = threading.Event()
 
         def stop(_signal: int, _frame: FrameType | None) -> None:

@@ -8,7 +8,6 @@ Unlike Dagster's own it can tell whether a run's process is still there, so that
 monitoring ends a run whose worker vanished within seconds, also after everything was restarted.
 """
 
-import signal
 import subprocess
 import sys
 import threading
@@ -31,9 +30,10 @@ from flight_assets.errors import FlightAssetsError
 from flight_assets.settings import PROJECT_ROOT
 from flight_assets.sources import DBT_PROJECT, PACKAGES, newest_change
 from flight_assets.workers.connections import hold
+from flight_assets.workers.running import WORKER_TAG, cancel, interrupt_canceled, process_of
 from flight_assets.workers.server import LEAVE
 
-WORKER_TAG = "flight_assets/worker"  # the process's id, and when it began: ids are used again
+JOIN_S = 5.0  # Postgres may be gone, and asked again and again
 
 
 class WarmRunLauncher(RunLauncher, ConfigurableClass):
@@ -45,6 +45,8 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         self._left: list[subprocess.Popen[str]] = []
         self._of_sources_at = 0.0
         self._lock = threading.Lock()
+        self._disposed = threading.Event()
+        self._looking: threading.Thread | None = None
         super().__init__()
 
     @property
@@ -80,18 +82,18 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         )
         with self._lock:
             worker = self._ask(serialize_value(arguments))
+            self._look_for_canceled()
         self._instance.add_run_tags(run.run_id, {WORKER_TAG: worker})
 
     def terminate(self, run_id: str) -> bool:
-        """Interrupt the run's process; return whether there was one."""
+        """Interrupt the run's process, or have the daemon do it; return whether it was under way.
+
+        A run whose process is gone is ended by Dagster's run monitoring.
+        """
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
-        self._instance.report_run_canceling(run)
-        process = process_of(run)
-        if process is None:
-            return False
-        process.send_signal(signal.SIGINT)
+        cancel(self._instance, run)
         return True
 
     @property
@@ -110,8 +112,22 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
 
     def dispose(self) -> None:
         """End the server, and with it the runs that are under way."""
+        self._disposed.set()
         with self._lock:
             self._end_server()
+        if self._looking is not None:
+            self._looking.join(timeout=JOIN_S)
+
+    def _look_for_canceled(self) -> None:
+        """Have a thread interrupt the runs that are to be terminated where nobody saw them."""
+        if self._looking is None:
+            self._looking = threading.Thread(
+                target=interrupt_canceled,
+                args=(self._instance, self._disposed),
+                name="canceled-runs",
+                daemon=True,
+            )
+            self._looking.start()
 
     def _ask(self, line: str) -> str:
         """Give a run to the server; return which process has it."""
@@ -169,16 +185,3 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         if server is not None and server.stdin is not None:
             server.stdin.close()
             server.wait()
-
-
-def process_of(run: DagsterRun) -> psutil.Process | None:
-    """Return the process of a run, ``None`` where it has ended or never was."""
-    pid, _, began_at = run.tags.get(WORKER_TAG, "").partition("@")
-    if not pid:
-        return None
-    try:
-        process = psutil.Process(int(pid))
-        is_it = f"{process.create_time():.2f}" == began_at
-        return process if is_it and process.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.NoSuchProcess:
-        return None

@@ -2,8 +2,8 @@
 
 Started by ``workers.launcher``. Reads runs from stdin, one line of JSON each, as ``dagster api
 execute_run`` takes them; writes the id of each forked process to stdout. When stdin ends, so has
-the daemon: the runs are interrupted, as nobody would look after them, and the server ends. After
-the line LEAVE it ends when they have.
+the daemon: the runs may finish in the time that the settings give, are then interrupted, as nobody
+would look after them, and the server ends. After the line LEAVE it ends when they have.
 """
 
 import gc
@@ -112,18 +112,24 @@ def wait(running: set[int]) -> None:
         running.discard(os.wait()[0])
 
 
-def end(running: set[int]) -> None:
-    """Interrupt the runs, and kill those that do not end in time."""
-    deadline = time.monotonic() + END_WITHIN_S
+def end(running: set[int], *, finish_within_s: float = 0.0) -> None:
+    """Let the runs finish in time, interrupt the others, and kill those that do not end then."""
+    await_end(running, timeout_s=finish_within_s)
     for child in running:
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGINT)
-    while running and time.monotonic() < deadline:
-        time.sleep(LOOK_S)
-        reap(running)
+    await_end(running, timeout_s=END_WITHIN_S)
     for child in running:
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
+
+
+def await_end(running: set[int], *, timeout_s: float) -> None:
+    """Wait until the runs have ended, at most so long."""
+    deadline = time.monotonic() + timeout_s
+    while running and time.monotonic() < deadline:
+        time.sleep(LOOK_S)
+        reap(running)
 
 
 def main() -> None:
@@ -132,6 +138,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     preload()
+    from flight_assets.settings import load_settings
+
+    finish_within_s = load_settings().runs_finish_within_s
     running: set[int] = set()
     print("ready", flush=True)
     for line in iter(sys.stdin.readline, ""):
@@ -142,7 +151,7 @@ def main() -> None:
         child = fork(line)
         running.add(child)
         print(child, flush=True)
-    end(running)
+    end(running, finish_within_s=finish_within_s)
 
 
 if __name__ == "__main__":

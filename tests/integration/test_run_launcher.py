@@ -11,6 +11,7 @@ import pytest
 from dagster._core.launcher.base import LaunchRunContext, WorkerStatus
 
 from flight_assets.workers import launcher as launching
+from flight_assets.workers import running
 from flight_assets.workers.launcher import WORKER_TAG, WarmRunLauncher, process_of
 
 from .launched_job import END, telling
@@ -97,6 +98,32 @@ def test_a_run_that_is_terminated_ends_as_cancelled(launched: Launched) -> None:
     assert launched.run(run_id).status == dg.DagsterRunStatus.CANCELED
     assert wait_until(lambda: process_of(launched.run(run_id)) is None)
     assert not launched.launcher.terminate(run_id)
+
+
+def test_a_run_can_be_terminated_from_where_its_process_cannot_be_seen(
+    launched: Launched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = launched.start("elsewhere", seconds=600)
+    launched.told("elsewhere")
+    with dg.DagsterInstance.from_config(launched.instance.root_directory) as web_server:
+        monkeypatch.setattr(running, "process_of", lambda _: None)
+        assert web_server.run_launcher.terminate(run_id)
+        monkeypatch.undo()
+    assert wait_until(lambda: launched.run(run_id).is_finished)
+    assert launched.run(run_id).status == dg.DagsterRunStatus.CANCELED
+
+
+def test_a_run_under_way_finishes_when_the_daemon_is_told_to_stop_and_is_given_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNS_FINISH_WITHIN_S", "60")
+    (tmp_path / "dagster.yaml").write_text(INSTANCE)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as daemon:
+        stopped = Launched(daemon, tmp_path)
+        run_id = stopped.start("under way", seconds=2)
+        stopped.told("under way")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert Launched(instance, tmp_path).run(run_id).is_success
 
 
 def test_a_worker_that_vanished_is_missed(launched: Launched) -> None:

@@ -1,10 +1,13 @@
 """Where dbt finds the warehouse, and what is served."""
 
 import socket
+import subprocess
+import sys
+import threading
 
 import pytest
 
-from flight_assets.commands.docs import environment_of, serve_files
+from flight_assets.commands.docs import environment_of, generate_again, serve_files
 from flight_assets.errors import FlightAssetsError
 
 
@@ -26,3 +29,20 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
         port = taken.getsockname()[1]
         with pytest.raises(FlightAssetsError, match=f"port {port} cannot be served"):
             serve_files(str(tmp_path), port)
+
+
+def test_it_is_generated_anew_again_and_again_also_after_a_failure(monkeypatch, capsys):
+    calls, third = [], threading.Event()
+
+    def run(command, **_):
+        calls.append(command)
+        if len(calls) == 3:
+            third.set()
+        return subprocess.CompletedProcess(command, len(calls) % 2, stderr="no database\n")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    stopped = generate_again(0.01)
+    assert third.wait(10)
+    stopped.set()
+    assert calls[0] == [sys.executable, "-m", "flight_assets.cli", "docs", "--no-serve"]
+    assert "not generated anew: no database" in capsys.readouterr().err

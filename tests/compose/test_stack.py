@@ -1,0 +1,248 @@
+"""The whole line in containers: from nothing to ten answers, harmed in turn, and nothing lost."""
+
+import base64
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from .engine import Engine
+from .proofs import (
+    answered_questions,
+    assert_answers_of_an_undisturbed_run,
+    assert_landed_exactly_once,
+)
+from .secret_files import SERVERS
+from .stack import PORT, Stack, eventually, running
+
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
+
+ONE_SHOT = {"migrate", "prepare"}
+LONG_LIVED = (
+    *("poller", "code", "daemon", "web", "viewer", "docs", "proxy", "simulator"),
+    *("kafka", "postgres"),
+)
+HEALED_WITHIN_S = 300
+KILLED = 137  # the exit code of what was killed because it did not end
+CONNECT = """
+import os, psycopg
+names = ("host", "user", "password")
+own = {{name: os.environ["POSTGRES_" + name.upper()] for name in names}}
+try:
+    with psycopg.connect(**{{"dbname": "flight_assets", **own, **{more}}}) as connection:
+        print(connection.pgconn.ssl_in_use)
+except psycopg.OperationalError as error:
+    print(error)
+"""
+PERMISSIONS = "{ permissions { permission value } }"
+Answer = tuple[int, str]
+
+
+@pytest.fixture(scope="module")
+def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running(engine, tmp_path_factory.mktemp("project"), profiles="simulator") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def services(stack: Stack) -> list[str]:
+    return sorted(set(stack.containers()) - ONE_SHOT)
+
+
+def ask(
+    stack: Stack,
+    path: str,
+    user: str | None = None,
+    body: dict | None = None,
+    headers: dict[str, str] | None = None,
+) -> Answer:
+    """Return what the proxy answers: the status and the text."""
+    request = urllib.request.Request(f"https://localhost:{PORT}{path}", headers=headers or {})
+    if user is not None:
+        password = getattr(stack.secrets, f"{user}_password")
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        request.add_header("Authorization", f"Basic {token}")
+    if body is not None:
+        request.data = json.dumps(body).encode()
+        request.add_header("Content-Type", "application/json")
+    trusted = ssl.create_default_context(cafile=str(stack.place / "secrets" / "tls_certificate"))
+    try:
+        with urllib.request.urlopen(request, timeout=20, context=trusted) as answer:
+            return answer.status, answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read().decode(errors="replace")
+
+
+def permissions(stack: Stack, path: str, user: str) -> set[bool]:
+    """Return the values of Dagster's permissions for who asks so."""
+    status, text = ask(stack, path, user, {"query": PERMISSIONS})
+    assert status == 200, text
+    return {each["value"] for each in json.loads(text)["data"]["permissions"]}
+
+
+def test_all_ten_questions_are_answered_with_no_hand_on_it(stack: Stack) -> None:
+    assert eventually(lambda: len(answered_questions(stack)) == 10, within_s=600)
+
+
+def test_a_person_asks_for_them_in_a_container(stack: Stack) -> None:
+    within = ("exec", "-T", "daemon", "deploy/entrypoint.sh", "flight-assets")
+    answers = json.loads(stack.compose(*within, "answers", "--json"))
+    assert len({answer["question"] for answer in answers}) == 10
+
+
+def test_every_container_is_well(stack: Stack, services: list[str]) -> None:
+    assert eventually(lambda: all(stack.is_healthy(each) for each in services), within_s=120)
+    assert [stack.inspect(each)["State"]["ExitCode"] for each in sorted(ONE_SHOT)] == [0, 0]
+
+
+def test_every_container_is_bounded_and_can_write_nowhere_else(
+    stack: Stack, services: list[str]
+) -> None:
+    for service in services:
+        found = stack.inspect(service)
+        host = found["HostConfig"]
+        assert host["Memory"] > 0, service
+        assert host["ReadonlyRootfs"], service
+        assert host["CapDrop"] == ["ALL"], service
+        assert host["RestartPolicy"]["Name"] == "unless-stopped", service
+        assert host["LogConfig"]["Config"]["max-size"], service
+        if service not in ("postgres", "kafka"):
+            assert found["Config"]["User"].split(":")[0] not in ("", "0", "root"), service
+
+
+@pytest.mark.parametrize("path", ["/", "/graphql", "/operate", "/operate/graphql", "/docs/"])
+def test_nothing_is_shown_without_a_log_in(stack: Stack, path: str) -> None:
+    status, text = ask(stack, path)
+    assert status == 401
+    assert "agster" not in text and "dbt" not in text
+
+
+def test_viewers_look_and_may_change_nothing(stack: Stack) -> None:
+    assert ask(stack, "/", "viewer")[0] == 200
+    assert ask(stack, "/docs/", "viewer")[0] == 200
+    assert ask(stack, "/operate", "viewer")[0] == 401
+    assert permissions(stack, "/graphql", "viewer") == {False}
+
+
+def test_operators_may_launch(stack: Stack) -> None:
+    assert ask(stack, "/operate", "operator")[0] == 200
+    assert True in permissions(stack, "/operate/graphql", "operator")
+
+
+def test_the_log_in_cannot_be_used_by_a_page_of_somebody_elses(stack: Stack) -> None:
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    body = {"query": PERMISSIONS}
+    assert ask(stack, "/operate/graphql", "operator", body, foreign)[0] == 403
+    upgrade = foreign | {"Upgrade": "websocket", "Connection": "upgrade"}
+    assert ask(stack, "/operate/graphql", "operator", headers=upgrade)[0] == 403
+    assert ask(stack, "/", "viewer", headers=foreign)[0] == 200
+
+
+def test_postgres_is_reached_by_tls_and_a_password_alone(stack: Stack) -> None:
+    assert stack.python("daemon", CONNECT.format(more={})).strip() == "True"
+    [[in_the_clear]] = stack.sql(
+        "select count(*) from pg_stat_ssl join pg_stat_activity using (pid) "
+        "where client_addr is not null and not ssl"
+    )
+    assert in_the_clear == "0"
+    clear = stack.python("daemon", CONNECT.format(more={"sslmode": "disable"}))
+    assert "no encryption" in clear
+    guessed = stack.python("daemon", CONNECT.format(more={"password": "guessed"}))
+    assert "password authentication failed" in guessed
+
+
+def test_no_secret_is_in_a_description_a_log_or_a_command(
+    stack: Stack, services: list[str]
+) -> None:
+    told = [stack.compose("logs", "--no-color")]
+    for service in [*services, *ONE_SHOT]:
+        told.append(json.dumps(stack.inspect(service)))
+    told += [stack.engine.run("top", stack.containers()[each]) for each in services]
+    keys = [
+        (stack.place / "secrets" / f"{server}_key").read_text().splitlines()[1]
+        for server in SERVERS
+    ]
+    assert len(told) == 2 * len(services) + len(ONE_SHOT) + 1
+    for secret in [*stack.secrets.values(), *keys]:
+        assert [text for text in told if secret in text] == []
+
+
+@pytest.mark.parametrize("service", LONG_LIVED)
+def test_a_container_that_crashes_comes_back_and_the_line_goes_on(
+    stack: Stack, services: list[str], service: str
+) -> None:
+    before = landed_polls(stack)
+    restarts = stack.inspect(service)["RestartCount"]
+    stack.crash(service)
+    assert eventually(
+        lambda: stack.inspect(service)["RestartCount"] > restarts and stack.is_healthy(service),
+        within_s=HEALED_WITHIN_S,
+    )
+    # one poll may have been on its way
+    assert eventually(lambda: landed_polls(stack) > before + 1, within_s=HEALED_WITHIN_S)
+    assert eventually(lambda: all(stack.is_healthy(each) for each in services), within_s=120)
+
+
+@pytest.mark.parametrize("service", ["poller", "daemon", "code", "web"])
+def test_a_container_that_is_stopped_ends_by_itself(stack: Stack, service: str) -> None:
+    stack.compose("stop", service)
+    state = stack.inspect(service)["State"]
+    assert state["ExitCode"] != KILLED
+    stack.compose("start", service)
+    assert eventually(lambda: stack.is_healthy(service), within_s=HEALED_WITHIN_S)
+
+
+def test_a_run_under_way_finishes_when_the_daemon_is_stopped(stack: Stack) -> None:
+    assert eventually(lambda: runs(stack, "STARTED") > 0, within_s=120, every_s=0.1)
+    failed = runs(stack, "FAILURE") + runs(stack, "CANCELED")
+    stack.compose("stop", "daemon")
+    assert runs(stack, "STARTED") == 0
+    assert runs(stack, "FAILURE") + runs(stack, "CANCELED") == failed
+    stack.compose("start", "daemon")
+    assert eventually(lambda: stack.is_healthy("daemon"), within_s=HEALED_WITHIN_S)
+
+
+def test_the_line_goes_on_after_the_engine_was_started_again(
+    stack: Stack, services: list[str], engine: Engine
+) -> None:
+    if not engine.is_own:
+        pytest.skip("the engine is not ours to stop")
+    before = landed_polls(stack)
+    engine.stop()
+    engine.start()
+    assert eventually(lambda: all(stack.is_healthy(each) for each in services), within_s=600)
+    assert eventually(lambda: landed_polls(stack) > before + 1, within_s=HEALED_WITHIN_S)
+
+
+def test_what_was_acknowledged_is_in_bronze_exactly_once_and_is_what_answers_say(
+    stack: Stack,
+) -> None:
+    stack.compose("stop", "poller")
+    assert_landed_exactly_once(stack)
+    assert_answers_of_an_undisturbed_run(stack)
+    stack.compose("start", "poller")
+
+
+def test_down_leaves_the_data(stack: Stack) -> None:
+    before = landed_polls(stack)
+    stack.make("down")
+    assert stack.containers() == {}
+    stack.make("up", "PROFILES=simulator")
+    assert landed_polls(stack) >= before
+
+
+def landed_polls(stack: Stack) -> int:
+    """Return how many polls are in bronze; -1 while Postgres does not say."""
+    try:
+        return int(stack.sql("select count(*) from bronze.raw_polls")[0][0])
+    except AssertionError:
+        return -1
+
+
+def runs(stack: Stack, status: str) -> int:
+    """Return how many of Dagster's runs have that status."""
+    query = f"select count(*) from runs where status = '{status}'"
+    return int(stack.sql(query, database="dagster")[0][0])
