@@ -45,9 +45,11 @@ def _exists(conninfo: str, name: str) -> bool:
     return True
 
 
-def migrate(conninfo: str, *, to: str = "head") -> None:
-    """Bring the database to the newest migration, or to an older one that it has not reached yet,
-    all in one transaction; safe to repeat.
+def migrate(conninfo: str, *, to: str = "head") -> list[str]:
+    """Bring the database to the newest migration, or to an older one that it has not reached yet.
+
+    All in one transaction, one process at a time: others wait, and find nothing left to do. Return
+    the migrations that this call applied, oldest first.
     """
     from alembic import command
     from alembic.config import Config
@@ -62,8 +64,9 @@ def migrate(conninfo: str, *, to: str = "head") -> None:
     config.set_main_option("script_location", os.fspath(MIGRATIONS).replace("%", "%%"))
     with engine.begin() as connection:
         connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-        config.attributes["connection"] = connection
+        config.attributes |= {"connection": connection, "applied": []}
         command.upgrade(config, to)
+    return list(config.attributes["applied"])
 
 
 @cache

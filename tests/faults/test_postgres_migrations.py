@@ -14,6 +14,7 @@ from flight_assets.errors import FlightAssetsError
 from flight_assets.resources import resources
 from flight_assets.warehouse.migrate import migrate
 from tests.faults.postgres_server import resource
+from tests.integration.landed_before import recreate_at
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
@@ -29,21 +30,13 @@ where schemaname in ('bronze', 'silver', 'gold') order by 1
 @pytest.fixture
 def older(database: str, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A database without the tables' newest form, where the code location looks for it."""
-    recreate_at_0001(database)
+    recreate_at(database, "0001")
     for name, value in conninfo_to_dict(database).items():
         monkeypatch.setenv(
             "POSTGRES_DB" if name == "dbname" else f"POSTGRES_{name.upper()}", str(value)
         )
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
     return database
-
-
-def recreate_at_0001(database: str) -> None:
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(
-            "drop schema bronze, silver, gold cascade; drop table public.alembic_version"
-        )
-    migrate(database, to="0001")
 
 
 @pytest.fixture

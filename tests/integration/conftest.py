@@ -24,7 +24,7 @@ from .modelled import Modelled
 
 
 @pytest.fixture(scope="module")
-def _parsed(server_conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Modelled]:
+def parsed(server_conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Modelled]:
     """One database for the module: dbt's manifest names it, and parsing takes seconds."""
     conninfo = make_conninfo(server_conninfo, dbname="models")
     create_database_if_missing(conninfo)
@@ -43,9 +43,9 @@ def _parsed(server_conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture
-def modelled(_parsed: Modelled) -> Modelled:
-    _parsed.reset()
-    return _parsed
+def modelled(parsed: Modelled) -> Modelled:
+    parsed.reset()
+    return parsed
 
 
 @pytest.fixture
