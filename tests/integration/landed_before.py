@@ -230,7 +230,11 @@ class Before:
                 **at,
             )
         self._put(
-            "raw_airlines", source="feed", airline_icao="SIA", airline_name="Singapore Airlines", **at
+            "raw_airlines",
+            source="feed",
+            airline_icao="SIA",
+            airline_name="Singapore Airlines",
+            **at,
         )
         self._put(
             "raw_aircraft_types",

@@ -70,13 +70,12 @@ def rows(connection: psycopg.Connection[Any], query: str) -> list[Any]:
 
 def upgraded(found: Tables, revision: str) -> Tables:
     """Return what the later migrations make of the rows, by what they say."""
-    later = [added for since, added in ADDED.items() if since > revision]
+    added: dict[str, dict[str, Any]] = {}
+    for since, of_tables in ADDED.items():
+        for name, columns in of_tables.items() if since > revision else ():
+            added[name] = added.get(name, {}) | columns
     return {
-        name: [
-            row | {column: value for added in later for column, value in added.get(name, {}).items()}
-            for row in of_table
-        ]
-        for name, of_table in found.items()
+        name: [row | added.get(name, {}) for row in of_table] for name, of_table in found.items()
     }
 
 
