@@ -18,14 +18,17 @@ from flight_assets.errors import FlightAssetsError
 from flight_assets.local.processes import wait_until
 from flight_assets.resources import resources
 from flight_assets.settings import PROJECT_ROOT
+from flight_assets.warehouse import migrate as migrating_code
 from flight_assets.warehouse.migrate import (
     MIGRATION_LOCK,
     create_database_if_missing,
     migrate,
     newest_revision,
 )
+from kafka_sensors.landing import Limits
 from tests.faults.postgres_server import resource
 from tests.integration.landed_before import recreate_at
+from tests.landing_topic import EIGHT, Topic
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
@@ -207,6 +210,33 @@ def test_a_migration_that_is_killed_halfway_leaves_the_database_as_it_was(older:
     assert revision_of(older) == "0001"
     assert migrate(older)[0] == "0002"
     assert revision_of(older) == newest_revision()
+
+
+def test_a_run_that_lands_while_its_database_is_migrated_ends_well_and_the_next_is_refused(
+    database: str, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer version migrates while a run of the older one is landing.
+
+    Fault: A database at 0003 is migrated between two slices of a landing, whose code knows no more.
+    Promise: The run that holds its connection lands what waits; the next connection of that code is
+    refused with what to install, and nothing is written by it.
+    Seen: The ledger is one chain over all messages, and the message.
+    """
+    recreate_at(database, "0003")
+    topic = Topic(kafka_bootstrap, database)
+    topic.send_readings(300, at=EIGHT)
+    applied: list[str] = []
+    landed = topic.land(
+        limits=Limits(messages=100), on_slice=lambda _: applied.extend(migrate(database))
+    )
+    topic.delete()
+    assert applied[0] == "0004"
+    assert [hour.row_count for hour in landed] == [300]
+    assert topic.ledger() == [(0, 0, 100), (0, 100, 200), (0, 200, 300)]
+    monkeypatch.setattr(migrating_code, "newest_revision", lambda: "0003")
+    refused = r"this code knows them up to 0003: install the version"
+    with pytest.raises(FlightAssetsError, match=refused), resource(database).connect():
+        pass
 
 
 def test_a_migration_does_not_wait_for_ever_for_somebody_who_reads(older: str) -> None:
