@@ -8,7 +8,7 @@ TESTERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(TESTERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev docs down test test-faults test-long test-unit lint check bench bench-modelling lock clean
+.PHONY: help install demo dev docs down test test-faults test-long test-unit lint check bench bench-modelling lock sbom clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -69,7 +69,12 @@ lock: $(STAMP)  ## resolve requirements.lock again
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 
+sbom: $(STAMP)  ## what is in requirements.lock, as CycloneDX: build/sbom.cdx.json
+	@mkdir -p build
+	$(BIN)/python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
+		--short-PURLs --output-reproducible --output-format JSON --output-file build/sbom.cdx.json
+
 clean:  ## stop the local stack and remove everything that was made here
 	@if [ -x $(BIN)/flight-assets ]; then $(BIN)/flight-assets down; fi
-	rm -rf $(VENV) .flight-assets .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+	rm -rf $(VENV) build .flight-assets .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
 		dbt_project/target dbt_project/logs *.egg-info
