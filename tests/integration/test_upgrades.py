@@ -1,7 +1,7 @@
 """A database of every earlier migration, with data, becomes one that today's code works on."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -17,7 +17,7 @@ from kafka_sensors.landing import land_waiting
 from kafka_sensors.replay import replay_hours
 
 from .landed_before import TEN, Before, publish_hour, recreate_at
-from .modelled import EIGHT, NINE, STAND_INS, Modelled
+from .modelled import EIGHT, NINE, STAND_INS, Modelled, flight
 
 pytestmark = pytest.mark.integration
 
@@ -120,3 +120,24 @@ def the_line_goes_on(before: Before, parsed: Modelled, conninfo: str) -> None:
     assert parsed.rows("select count(*) from gold.stale_hours") == [(0,)]
     active = "select as_of_hour, flight_id from silver.flight_states where is_active order by 1, 2"
     assert parsed.rows(active) == [(hour, each) for hour in (EIGHT, NINE, TEN) for each in "abd"]
+
+
+def test_a_model_with_a_new_column_gets_it_and_older_hours_keep_their_rows(
+    modelled: Modelled,
+) -> None:
+    for hour in (EIGHT, NINE):
+        seen = hour + timedelta(minutes=59)
+        modelled.land([flight("unknown", seen, airline_icao="XXX")])
+        modelled.land_poll(seen, seen + timedelta(seconds=20))
+    assert modelled.build(EIGHT).success
+    modelled.connection.execute("alter table silver.unmatched_codes drop column flight_count")
+    old = modelled.rows("select as_of_hour, kind, code from silver.unmatched_codes order by 2, 3")
+    assert old
+    of_eight = f"from silver.unmatched_codes where as_of_hour = '{EIGHT}' order by 2, 3"
+
+    assert modelled.build(NINE).success
+    found = modelled.rows(f"select as_of_hour, kind, code, flight_count {of_eight}")
+    assert found == [(*row, None) for row in old]
+    assert modelled.build(EIGHT).success
+    found = modelled.rows(f"select as_of_hour, kind, code, flight_count {of_eight}")
+    assert found == [(*row, 1) for row in old]

@@ -1,20 +1,36 @@
-"""The list of what is in the lock: each pinned package by its name and version, and no more."""
+"""The lock pins what the project asks for, and its list has each pinned package and no more."""
 
 import json
-import re
 import subprocess
 import sys
+import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from flight_assets.settings import PROJECT_ROOT
+from tests.locked import locked
 
-LOCKED = re.compile(r"^([a-z0-9][a-z0-9.-]*)(?:\[.+?\])?==(\S+)", re.MULTILINE)
+PROJECT = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())["project"]
+ASKED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
 
 
-def normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+@pytest.mark.parametrize("line", ASKED)
+def test_the_lock_pins_what_is_asked_for(line: str) -> None:
+    asked = Requirement(line)
+    pinned = {version for name, version in locked() if name == canonicalize_name(asked.name)}
+    assert pinned, "call make lock"
+    assert [each for each in pinned if each not in asked.specifier] == [], "call make lock"
+
+
+def test_every_pinned_package_has_its_hashes() -> None:
+    lines = (PROJECT_ROOT / "requirements.lock").read_text().splitlines()
+    pins = [(line, after) for line, after in pairwise([*lines, ""]) if not line.startswith(" ")]
+    assert pins
+    assert [pin for pin, after in pins if not after.startswith("    --hash=sha256:")] == []
 
 
 def test_the_list_has_every_locked_package(tmp_path: Path) -> None:
@@ -26,8 +42,6 @@ def test_the_list_has_every_locked_package(tmp_path: Path) -> None:
     subprocess.run([*command, *places, *options], cwd=PROJECT_ROOT, check=True, timeout=120)
     listed = json.loads(made.read_text())
     assert listed["bomFormat"] == "CycloneDX"
-    assert listed["metadata"]["component"]["name"] == "flight-assets"
-    found = {(normal(each["name"]), each["version"]) for each in listed["components"]}
-    lock = (PROJECT_ROOT / "requirements.lock").read_text()
-    assert found == {(normal(name), version) for name, version in LOCKED.findall(lock)}
-    assert len(found) > 100
+    assert listed["metadata"]["component"]["name"] == PROJECT["name"]
+    found = {(canonicalize_name(each["name"]), each["version"]) for each in listed["components"]}
+    assert found == locked()
