@@ -16,8 +16,9 @@ from kafka_sensors.client import Reader
 from kafka_sensors.landing import land_waiting
 from kafka_sensors.replay import replay_hours
 
-from .landed_before import TEN, Before, publish_hour, recreate_at
+from .landed_before import TEN, Before, recreate_at
 from .modelled import EIGHT, NINE, STAND_INS, Modelled, flight
+from .published import publish_hour
 
 pytestmark = pytest.mark.integration
 
