@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -169,8 +170,12 @@ def remembered_tiling(path: Path) -> Tiling:
 
 
 def remember_tiling(path: Path, tiling: Tiling) -> None:
-    """Keep the tree for the next sweep; a reader never sees half of it."""
+    """Keep the tree for the next sweep; a reader never sees half of it.
+
+    Several pollers may keep theirs in one place: the last one stays. In containers all of them may
+    have the same process and thread.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{threading.get_native_id()}")
+    draft = path.with_suffix(f".{socket.gethostname()}-{threading.get_native_id()}")
     draft.write_text(tiling.to_json(), encoding="utf-8")
     draft.replace(path)
