@@ -25,5 +25,5 @@ def test_the_hours_of_a_run_are_those_that_were_asked_for() -> None:
     "key", ["2025-07-20-08:00'; drop table bronze.raw_flights; --", "{{ 1 / 0 }}", "", "2025-07-20"]
 )
 def test_a_partition_that_is_no_hour_is_refused(key: str) -> None:
-    with pytest.raises(ValueError, match="does not match format"):
+    with pytest.raises(ValueError, match=r"does not match format|unconverted data"):
         hours_of_run({"dagster/partition": key})
