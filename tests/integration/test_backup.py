@@ -114,6 +114,11 @@ def names_in(archive: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in archive.iterdir() if path.name[0] != "."}
 
 
+def stand_in(program: Path, script: str) -> None:
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+
+
 def test_the_archive_command_never_writes_over_a_file(tmp_path: Path) -> None:
     source, archive = tmp_path / "source", tmp_path / "archive"
     archive.mkdir()
@@ -126,14 +131,22 @@ def test_the_archive_command_never_writes_over_a_file(tmp_path: Path) -> None:
     assert len(list(archive.iterdir())) == 1
 
 
+def test_a_file_that_another_server_archives_meanwhile_stays_as_it_is(tmp_path: Path) -> None:
+    source, archive, programs = (tmp_path / name for name in ("source", "archive", "programs"))
+    archive.mkdir()
+    programs.mkdir()
+    source.write_bytes(b"ours")
+    stand_in(programs / "sync", f"printf theirs > {archive}/1")
+    assert archived(source, archive, PATH=f"{programs}:{os.environ['PATH']}") != 0
+    assert names_in(archive) == {"1": b"theirs"}
+
+
 def test_a_copy_that_was_cut_off_is_no_file_of_the_archive(tmp_path: Path) -> None:
     source, archive, programs = (tmp_path / name for name in ("source", "archive", "programs"))
     archive.mkdir()
     programs.mkdir()
     source.write_bytes(b"first")
-    killer = programs / "sync"
-    killer.write_text("#!/bin/sh\nkill -9 $PPID\n")
-    killer.chmod(0o755)
+    stand_in(programs / "sync", "kill -9 $PPID")
     assert archived(source, archive, PATH=f"{programs}:{os.environ['PATH']}") == -signal.SIGKILL
     assert names_in(archive) == {} and len(list(archive.iterdir())) == 1
     assert archived(source, archive) == 0

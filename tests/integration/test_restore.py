@@ -91,21 +91,24 @@ def test_replace_moves_the_data_aside(site: Site, target: Path) -> None:
     assert len(list((target / "postgres").resolve().glob("data.before-*"))) == 1
 
 
-@pytest.mark.usefixtures("repaired")
 def test_a_missing_file_of_the_log_is_named_and_nothing_is_left(site: Site, target: Path) -> None:
     with psycopg.connect(site.conninfo, autocommit=True) as connection:
         names = [seal(connection, site.places) for _ in range(2)]
         at = now_at(connection)
         seal(connection, site.places)
-        (site.places.wal / names[1]).unlink()  # put back after the test
-        found = look(site.settings(), connection)
-    with pytest.raises(FlightAssetsError, match=f"{names[1]} is missing"):
-        restore(site.places, at, target)
-    assert not target.exists()
-    assert f"wal/{names[1]} is missing" in list(faults_of_all(site.places))
+        gone = site.places.wal / names[1]
+        away = gone.rename(site.places.root / "away")
+        try:
+            with pytest.raises(FlightAssetsError, match=f"{names[1]} is missing"):
+                restore(site.places, at, target)
+            assert not target.exists()
+            assert f"wal/{names[1]} is missing" in list(faults_of_all(site.places))
+            found = look(site.settings(), connection)
+            restore(site.places, site.between, target)
+        finally:
+            away.rename(gone)
     assert found.missing == names[1] and found.from_at == site.backup.ended_at
     assert found.to_at is not None and site.between < found.to_at < at
-    restore(site.places, site.between, target)
 
 
 @pytest.mark.usefixtures("repaired")
