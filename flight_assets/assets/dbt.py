@@ -122,9 +122,14 @@ manifest = parse_if_stale(dbt_project)
 
 
 def describe(postgres: PostgresResource) -> None:
-    """Comment the tables with what dbt says of them, where that is new."""
-    with postgres.connect() as connection:
-        write_comments(connection, json.loads(manifest.read_text()))
+    """Comment the tables with what dbt says of them, where that is new.
+
+    Each login those that are its own.
+    """
+    described = json.loads(manifest.read_text())
+    for writes_bronze in (False, True):
+        with postgres.connect(writes_bronze=writes_bronze) as connection:
+            write_comments(connection, described)
 
 
 def hourly_vars(context: dg.AssetExecutionContext, *, through_slice_id: int) -> dict[str, Any]:

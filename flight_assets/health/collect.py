@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from flight_assets.brokers import security_options
 from flight_assets.core.freshness import LAYERS
 from flight_assets.core.health import Lag, Report, Unknown
 from flight_assets.errors import FlightAssetsError
@@ -65,7 +66,7 @@ def collect(settings: Settings, *, now: datetime | None = None) -> Report:
     A server that does not answer costs a few seconds and takes its parts into ``unknown``.
     """
     found = Findings()
-    with _database(settings, settings.postgres_db) as warehouse:
+    with _database(settings) as warehouse:
         if isinstance(warehouse, str):
             found.miss({**OF_WAREHOUSE, "lags": None}, warehouse)
         else:
@@ -81,13 +82,18 @@ def collect(settings: Settings, *, now: datetime | None = None) -> Report:
 def _lags(
     settings: Settings, found: Findings, warehouse: psycopg.Connection[Any]
 ) -> tuple[Lag, ...]:
-    known, unknown = lags(settings.kafka_bootstrap_servers, warehouse, timeout_s=TIMEOUT_S)
+    known, unknown = lags(
+        settings.kafka_bootstrap_servers,
+        warehouse,
+        timeout_s=TIMEOUT_S,
+        security=security_options(settings),
+    )
     found.unknown += unknown
     return known
 
 
 def _look_at_dagster(settings: Settings, found: Findings) -> None:
-    with _database(settings, settings.dagster_postgres_db) as instance:
+    with _database(settings.for_dagster()) as instance:
         if isinstance(instance, str):
             found.miss(OF_DAGSTER, instance)
         elif not dagster_state.has_run(instance):
@@ -101,14 +107,14 @@ def _look_at_dagster(settings: Settings, found: Findings) -> None:
 
 
 @contextmanager
-def _database(settings: Settings, dbname: str) -> Iterator[psycopg.Connection[Any] | str]:
+def _database(settings: Settings) -> Iterator[psycopg.Connection[Any] | str]:
     """Give a connection that only reads, or why there is none."""
     if settings.postgres_host is None:
         yield "the local Postgres does not run: call `flight-assets up`"
         return
     try:
         connection = connect(
-            conninfo(settings, dbname=dbname),
+            conninfo(settings),
             autocommit=True,
             read_only=True,
             timeout_s=TIMEOUT_S,

@@ -37,7 +37,18 @@ def conninfo(settings: Settings, *, dbname: str | None = None) -> str:
         user=settings.postgres_user,
         password=settings.postgres_password.get_secret_value(),
         dbname=dbname or settings.postgres_db,
+        **tls(settings),
     )
+
+
+def tls(settings: Settings) -> dict[str, str]:
+    """Return how libpq is to secure a connection, by its own names; nothing for its default."""
+    wanted = {}
+    if settings.postgres_sslmode != "prefer":
+        wanted["sslmode"] = settings.postgres_sslmode
+    if settings.postgres_sslrootcert is not None:
+        wanted["sslrootcert"] = str(settings.postgres_sslrootcert)
+    return wanted
 
 
 def connect(
