@@ -8,7 +8,7 @@ TESTERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(TESTERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev docs down test test-faults test-long test-unit lint check bench bench-modelling lock clean
+.PHONY: help install demo dev docs down secrets test test-faults test-long test-unit lint check bench bench-modelling lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ dev: $(STAMP)  ## stack, simulator, poller and the Dagster UI, until Ctrl-C
 
 docs: $(STAMP)  ## dbt's documentation of the warehouse, served until Ctrl-C
 	$(BIN)/flight-assets docs
+
+secrets: $(STAMP)  ## passwords and certificates for production, into files that git ignores
+	$(BIN)/flight-assets secrets make
 
 down: $(STAMP)  ## stop the local stack
 	$(BIN)/flight-assets down

@@ -13,6 +13,9 @@ from flight_assets.commands import (
     holes,
     prune,
     rejected,
+    roles,
+    run,
+    secrets,
     sql,
     stack,
     why,
@@ -26,7 +29,23 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # what reaches a person is one line, or a plain traceback
 )
-for part in (demo, dev, answers, why, rejected, holes, docs, sql, prune, stack, feed):
+PARTS = (
+    demo,
+    dev,
+    answers,
+    why,
+    rejected,
+    holes,
+    docs,
+    sql,
+    prune,
+    stack,
+    run,
+    feed,
+    secrets,
+    roles,
+)
+for part in PARTS:
     part.register(app)
 
 

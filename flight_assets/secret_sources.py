@@ -19,20 +19,17 @@ def is_secret(field: FieldInfo) -> bool:
 
 
 def read_secret(name: str, path: Path) -> str:
-    """Return the secret in a file, without the end of its line.
+    """Return the secret in a file, without the end of its line; "" for an empty file.
 
     Raises ``FlightAssetsError`` naming variable and file, never what the file holds.
     """
     advice = "name the file that holds the secret alone, readable by this user"
     try:
-        secret = path.expanduser().read_text().rstrip("\r\n")
+        return path.expanduser().read_text().rstrip("\r\n")
     except OSError as error:
         raise FlightAssetsError(f"{name}={path}: {error.strerror}; {advice}") from error
     except (UnicodeDecodeError, RuntimeError):  # a binary file; ~somebody
         raise FlightAssetsError(f"{name}={path}: no file of text; {advice}") from None
-    if not secret:
-        raise FlightAssetsError(f"{name}={path}: the file is empty; {advice}")
-    return secret
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -52,7 +49,10 @@ class SecretFiles(PydanticBaseSettingsSource):
         return (read_secret(f"{alias}_FILE", Path(path)) if path else None), alias, False
 
     def __call__(self) -> dict[str, Any]:
-        """Return the secrets that files give, by the names of their settings."""
+        """Return the secrets that files give, by the names of their settings.
+
+        An empty file gives none, as an empty variable does.
+        """
         fields = self.settings_cls.model_fields.items()
         found = [self.get_field_value(field, name) for name, field in fields]
-        return {alias: value for value, alias, _ in found if value is not None}
+        return {alias: value for value, alias, _ in found if value}

@@ -205,6 +205,8 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"{name}_USER is set without {name}_PASSWORD or {name}_PASSWORD_FILE"
                 )
+            if user is not None and self.postgres_host is None:
+                raise ValueError(f"{name}_USER is for a server of your own: set POSTGRES_HOST too")
         needed = {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap_servers,
             "KAFKA_SASL_USERNAME": self.kafka_sasl_username,

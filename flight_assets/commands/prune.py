@@ -29,11 +29,12 @@ def prune(
 
     settings, now = load_settings(), datetime.now(UTC)
     asked: dict[str, Any] = {"now": now, "age_days": settings.retention_bronze_days}
-    raw, models = up_postgres(settings, say=say, writes_bronze=True), up_postgres(settings)
+    of_bronze = up_postgres(settings, say=say, writes_bronze=True)
     with (
-        connect(raw, read_only=dry_run) as connection,
-        connect(models, read_only=True) as asked["models"],
+        connect(of_bronze, read_only=dry_run) as connection,
+        connect(up_postgres(settings), read_only=True) as models,
     ):
+        asked["models"] = models
         if dry_run:
             planned = bronze_plan(connection, **asked)
             went, kept = [f"{day} would go" for day in planned.may_go], planned.kept

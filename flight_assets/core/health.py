@@ -119,6 +119,14 @@ class Disk:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """A certificate by the name of its file, and when it ends."""
+
+    name: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unknown:
     """Something that could not be found out, and why."""
 
@@ -141,6 +149,7 @@ class Report:
     landing_since: datetime | None = None  # a landing run is at work since then
     rejected: tuple[Rejected, ...] = ()
     disk: tuple[Disk, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
     unknown: tuple[Unknown, ...] = ()
 
     def knows(self, what: str) -> bool:
@@ -181,6 +190,7 @@ def problems(report: Report, *, quiet_after: timedelta = QUIET_AFTER) -> list[Pr
         *map(of_failed_job, report.failed_jobs),
         *map(_of_check, report.failing_checks),
         *_of_layers(report),
+        *_of_certificates(report),
     ]
     return sorted(found, key=lambda problem: problem.level)
 
@@ -217,6 +227,7 @@ PARTS = {
     "sensors": "sensors",
     "landing_since": "landing runs",
     "layers": "freshness",
+    "certificates": "certificates",
 }
 
 
@@ -347,3 +358,25 @@ def _of_layers(report: Report) -> Iterator[Problem]:
 def _late_since(layer: LayerAge) -> datetime | None:
     at = layer.materialized_at
     return None if at is None else at + timedelta(seconds=layer.warn_after_s)
+
+
+# Long enough to renew it on a working day, and to start again what reads it.
+CERTIFICATE_WARNS_BEFORE = timedelta(days=30)
+
+
+def _of_certificates(report: Report) -> Iterator[Problem]:
+    for certificate in report.certificates:
+        left = certificate.expires_at - report.at
+        if left > CERTIFICATE_WARNS_BEFORE:
+            continue
+        has_ended = left <= timedelta(0)
+        yield Problem(
+            key=f"certificate {certificate.name}",
+            level="trouble" if has_ended else "warning",
+            what=f"{certificate.name} " + ("has ended" if has_ended else f"ends in {left.days} d"),
+            where="certificates",
+            since=certificate.expires_at if has_ended else None,
+            to_do="call `flight-assets secrets certificates --renew`, then start again the servers "
+            "that read it; one of another authority is renewed there",
+            parts=("certificates",),
+        )

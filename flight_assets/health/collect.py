@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from flight_assets.brokers import security_options
+from flight_assets.certificates import certificates_in
 from flight_assets.core.freshness import LAYERS
 from flight_assets.core.health import Lag, Report, Unknown
 from flight_assets.errors import FlightAssetsError
@@ -76,6 +77,7 @@ def collect(settings: Settings, *, now: datetime | None = None) -> Report:
         found.miss(OF_DAGSTER, warehouse)
     else:
         _look_at_dagster(settings, found)
+    _look_at_certificates(settings, found)
     return Report(at=now or datetime.now(UTC), unknown=tuple(found.unknown), **found.known)
 
 
@@ -104,6 +106,16 @@ def _look_at_dagster(settings: Settings, found: Findings) -> None:
             )
         else:
             found.look(instance, OF_DAGSTER)
+
+
+def _look_at_certificates(settings: Settings, found: Findings) -> None:
+    """Look at the certificates beside the secrets, and at those that servers are known by."""
+    named = [settings.postgres_sslrootcert, settings.kafka_ssl_ca]
+    paths = {*settings.secrets_dir.glob("*_certificate"), *(path for path in named if path)}
+    try:
+        found.known["certificates"] = certificates_in(paths)
+    except FlightAssetsError as error:
+        found.miss({"certificates": None}, str(error))
 
 
 @contextmanager

@@ -49,6 +49,12 @@ def metrics_of(report: Report) -> Iterator[Metric]:
     yield _gauge(
         "disk_bytes", "Bytes on disk.", {(each.what,): each.bytes for each in report.disk}, "part"
     )
+    yield _gauge(
+        "certificate_expiry_timestamp_seconds",
+        "When a certificate ends, Unix time.",
+        {(each.name,): each.expires_at.timestamp() for each in report.certificates},
+        "certificate",
+    )
 
 
 def _of_stream(report: Report) -> Iterator[Metric]:

@@ -29,12 +29,13 @@ LOCK_TIMEOUT_S = 10
 NOTHING_MORE = "nosuperuser nocreatedb nocreaterole nobypassrls"
 MEMBER_OF = {OWNER: (INGEST, TRANSFORM)}
 
-# What a role is a member of besides, whoever granted it: {ingest} as well as pg_read_all_data.
+# What our logins are members of, their own or pg_read_all_data, and who has granted it.
 MEMBERSHIPS = """
-select members.rolname, granted.rolname
+select members.rolname, granted.rolname, grantors.rolname
 from pg_auth_members
 join pg_roles as members on pg_auth_members.member = members.oid
 join pg_roles as granted on pg_auth_members.roleid = granted.oid
+join pg_roles as grantors on pg_auth_members.grantor = grantors.oid
 where members.rolname = any(%(logins)s)
 """
 
@@ -65,12 +66,12 @@ select schema_name, relname, wanted from relations where owner <> wanted
 
 # In this order: what goes to nobody, whose it is, what each gets.
 WAREHOUSE = (
-    "revoke all on database {database} from public, {others}",
+    "revoke all on database {database} from public, {others} cascade",
     "alter database {database} owner to {owner}",
     "grant all on database {database} to {owner}",
     "grant connect on database {database} to {ingest}, {transform}, {reader}",
     "grant temporary on database {database} to {transform}",  # dbt's incremental models
-    "revoke all on schema public, bronze, silver, gold from public, {others}",
+    "revoke all on schema public, bronze, silver, gold from public, {others} cascade",
     "alter schema public owner to {owner}",
     "alter schema bronze owner to {owner}",
     "alter schema silver owner to {owner}",
@@ -81,8 +82,9 @@ WAREHOUSE = (
     "grant usage on schema bronze to {transform}",
     "grant usage, create on schema silver, gold to {transform}",
     "grant usage on schema silver, gold to {reader}",
-    "revoke all on all tables in schema public, bronze, silver, gold from public, {others}",
-    "revoke all on all sequences in schema public, bronze, silver, gold from public, {others}",
+    "revoke all on all tables in schema public, bronze, silver, gold from public, {others} cascade",
+    "revoke all on all sequences in schema public, bronze, silver, gold "
+    "from public, {others} cascade",
     "grant all on all tables in schema public, bronze to {owner}",
     "grant all on all sequences in schema public, bronze to {owner}",
     "grant select on public.alembic_version to {ingest}, {transform}",
@@ -102,13 +104,13 @@ WAREHOUSE = (
     "grant select on tables to {reader}",
 )
 DAGSTERS_OWN = (
-    "revoke all on database {database} from public, {others}",
+    "revoke all on database {database} from public, {others} cascade",
     "alter database {database} owner to {owner}",
     "grant all on database {database} to {owner}",
-    "revoke all on schema public from public, {others}",
+    "revoke all on schema public from public, {others} cascade",
     "alter schema public owner to {owner}",
     "grant all on schema public to {owner}",
-    "revoke all on all tables in schema public from public, {others}",
+    "revoke all on all tables in schema public from public, {others} cascade",
 )
 
 
@@ -116,8 +118,8 @@ def apply_roles(warehouse: str, dagster: str, passwords: Mapping[str, str]) -> N
     """Give the logins their passwords and rights, in two databases that exist and are migrated.
 
     ``warehouse`` and ``dagster`` are connection strings of a superuser. Each database changes in
-    one transaction. A password reaches the server, and so its log, only as what checks it.
-    Raises ``FlightAssetsError`` where the user may not, or the warehouse is not migrated.
+    one transaction. Raises ``FlightAssetsError`` where the user may not, or the warehouse is not
+    migrated.
     """
     with connect(warehouse, lock_timeout_s=LOCK_TIMEOUT_S) as connection:
         _require_superuser(connection)
@@ -139,17 +141,30 @@ def set_login(connection: Connection, login: str, password: str) -> None:
     except errors.DuplicateObject:
         pass  # it is put right below
     replication = "replication" if login == BACKUP else "noreplication"
-    connection.execute(
-        sql.SQL(f"alter role {{}} login {NOTHING_MORE} {replication} password {{}}").format(
-            name, verifier(connection, login, password)
-        )
-    )
+    connection.execute(sql.SQL(f"alter role {{}} login {NOTHING_MORE} {replication}").format(name))
+    change_password(connection, login, password)
 
 
-def verifier(connection: Connection, login: str, password: str) -> sql.Literal:
-    """Return what the server keeps to check a password, made here so that it never sees that."""
+def change_password(connection: Connection, login: str, password: str) -> None:
+    """Give a login a password; what the server is told, and may log, is only what checks it.
+
+    Raises ``FlightAssetsError`` where there is no such login, or this one may not.
+    """
     made = connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256")
-    return sql.Literal(made.decode())
+    statement = sql.SQL("alter role {} password {}").format(
+        sql.Identifier(login), sql.Literal(made.decode())
+    )
+    try:
+        connection.execute(statement)
+    except errors.UndefinedObject as error:
+        raise FlightAssetsError(
+            f"Postgres has no login {login}: call `flight-assets roles apply` first"
+        ) from error
+    except errors.InsufficientPrivilege as error:
+        raise FlightAssetsError(
+            f"user {connection.info.user} may not give {login} a password: name a superuser by "
+            "POSTGRES_USER and its password for this command"
+        ) from error
 
 
 def _require_superuser(connection: Connection) -> None:
@@ -171,12 +186,16 @@ def _require_superuser(connection: Connection) -> None:
 
 
 def _set_memberships(connection: Connection) -> None:
-    wanted = {(member, group) for member, groups in MEMBER_OF.items() for group in groups}
-    found = set(connection.execute(MEMBERSHIPS, {"logins": list(LOGINS)}).fetchall())
-    for verb, pairs in ("revoke {} from {}", found - wanted), ("grant {} to {}", wanted - found):
-        for member, group in sorted(pairs):
-            statement = sql.SQL(verb).format(sql.Identifier(group), sql.Identifier(member))
-            connection.execute(statement)
+    """Make the owner a member of those whose tables it migrates, and nobody of anything else."""
+    wanted = [(member, group) for member, groups in MEMBER_OF.items() for group in groups]
+    found = connection.execute(MEMBERSHIPS, {"logins": list(LOGINS)}).fetchall()
+    for member, group, grantor in found:
+        if (member, group) not in wanted:
+            revoke = sql.SQL("revoke {} from {} granted by {} cascade")
+            connection.execute(revoke.format(*map(sql.Identifier, (group, member, grantor))))
+    for member, group in wanted:
+        grant = sql.SQL("grant {} to {}")
+        connection.execute(grant.format(sql.Identifier(group), sql.Identifier(member)))
 
 
 def _own_and_grant(connection: Connection, owner: str, statements: tuple[str, ...]) -> None:

@@ -1,16 +1,19 @@
 """A warehouse and a Dagster database whose logins may only what they should."""
 
 import secrets
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from flight_assets.settings import PROJECT_ROOT
 from flight_assets.warehouse.privileges import LOGINS
 from flight_assets.warehouse.roles import apply_roles
 
@@ -35,8 +38,10 @@ class Databases:
         return make_conninfo(database, user=login, password=self.passwords[login])
 
 
+# In every password, and nowhere else: where it is found, a password was told.
+MARKER = secrets.token_hex(12)
 # The logins are the server's, so every test of a process gives them the same passwords.
-PASSWORDS = {login: secrets.token_urlsafe(24) for login in LOGINS}
+PASSWORDS = {login: f"{MARKER}-{secrets.token_urlsafe(12)}" for login in LOGINS}
 
 
 @contextmanager
@@ -79,6 +84,40 @@ def bare(server_conninfo: str, _template: str) -> Iterator[Databases]:
 def databases(bare: Databases) -> Databases:
     """Both databases in use, for a test that changes them."""
     return put_to_use(bare)
+
+
+@pytest.fixture
+def by_roles(
+    bare: Databases,
+    kafka_bootstrap: str,
+    no_settings: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Databases:
+    """A code location with three logins, in the environment as in production."""
+    warehouse = conninfo_to_dict(bare.warehouse)
+    for variable, value in {
+        "FLIGHT_ASSETS_HOME": tmp_path / "home",
+        "FLIGHT_ASSETS_SECRETS": tmp_path / "secrets",
+        "POSTGRES_HOST": warehouse["host"],
+        "POSTGRES_PORT": warehouse["port"],
+        "POSTGRES_USER": "transform",
+        "POSTGRES_PASSWORD": bare.passwords["transform"],
+        "POSTGRES_INGEST_USER": "ingest",
+        "POSTGRES_INGEST_PASSWORD": bare.passwords["ingest"],
+        "POSTGRES_DB": warehouse["dbname"],
+        "DAGSTER_POSTGRES_DB": conninfo_to_dict(bare.dagster)["dbname"],
+        "DAGSTER_POSTGRES_USER": "dagster",
+        "DAGSTER_POSTGRES_PASSWORD": bare.passwords["dagster"],
+        "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+        "FEED_SOURCE": "simulated",
+        "FEED_REQUESTS_PER_MINUTE": "1000",
+        "DAGSTER_HOME": tmp_path / "dagster",
+    }.items():
+        monkeypatch.setenv(variable, str(value))
+    (tmp_path / "dagster").mkdir()
+    shutil.copy(PROJECT_ROOT / "dagster.yaml", tmp_path / "dagster" / "dagster.yaml")
+    return bare
 
 
 @pytest.fixture(scope="module")

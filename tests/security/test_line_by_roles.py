@@ -1,14 +1,11 @@
 """The whole line as in production: each part with its own login, none with more than it needs."""
 
-import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from flight_assets.feed.client import FeedClient
 from flight_assets.feed.rhythm import poll_once
@@ -19,7 +16,8 @@ from flight_assets.settings import PROJECT_ROOT, Settings
 from flight_assets.simulator.server import SimulatorServer
 from flight_assets.simulator.world import SimulatedWorld
 
-from .conftest import Databases, new_databases
+from .conftest import MARKER, Databases
+from .telling import files_that_tell, rows_that_tell
 
 pytestmark = pytest.mark.integration
 
@@ -31,47 +29,13 @@ group by 1 order by 1
 """
 
 
-@pytest.fixture
-def by_roles(
-    server_conninfo: str,
-    _template: str,
-    kafka_bootstrap: str,
-    no_settings: None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Databases]:
-    """A warehouse whose code location has three logins, in the environment as in production."""
-    with new_databases(server_conninfo, _template) as databases:
-        warehouse = conninfo_to_dict(databases.warehouse)
-        for variable, value in {
-            "FLIGHT_ASSETS_HOME": tmp_path / "home",
-            "POSTGRES_HOST": warehouse["host"],
-            "POSTGRES_PORT": warehouse["port"],
-            "POSTGRES_USER": "transform",
-            "POSTGRES_PASSWORD": databases.passwords["transform"],
-            "POSTGRES_INGEST_USER": "ingest",
-            "POSTGRES_INGEST_PASSWORD": databases.passwords["ingest"],
-            "POSTGRES_DB": warehouse["dbname"],
-            "DAGSTER_POSTGRES_DB": conninfo_to_dict(databases.dagster)["dbname"],
-            "DAGSTER_POSTGRES_USER": "dagster",
-            "DAGSTER_POSTGRES_PASSWORD": databases.passwords["dagster"],
-            "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
-            "FEED_SOURCE": "simulated",
-            "FEED_REQUESTS_PER_MINUTE": "1000",
-            "DAGSTER_HOME": tmp_path,
-        }.items():
-            monkeypatch.setenv(variable, str(value))
-        shutil.copy(PROJECT_ROOT / "dagster.yaml", tmp_path / "dagster.yaml")
-        yield databases
-
-
 def owners(conninfo: str, *schemas: str) -> set[str]:
     with psycopg.connect(conninfo) as connection:
         return {owner for owner, _ in connection.execute(OWNERS, [list(schemas)])}
 
 
 def test_references_landing_models_checks_and_retention_need_no_other_rights(
-    by_roles: Databases, monkeypatch: pytest.MonkeyPatch
+    by_roles: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from flight_assets.commands.line import build_references, land_and_answer
 
@@ -96,3 +60,6 @@ def test_references_landing_models_checks_and_retention_need_no_other_rights(
         answers = reader.execute("select count(*) from gold.answers").fetchone()
         positions = reader.execute("select count(*) from silver.flight_positions").fetchone()
     assert answers and answers[0] and positions and positions[0]
+    assert rows_that_tell(MARKER, by_roles.warehouse, by_roles.dagster) == []
+    dbt = [PROJECT_ROOT / "dbt_project" / folder for folder in ("target", "logs")]
+    assert files_that_tell(MARKER, tmp_path, *dbt) == []
