@@ -19,7 +19,7 @@ OF_ALL = $(COMPOSE) $(SETTINGS) --profile '*'
 OWNER = $(shell ls -ldn secrets 2>/dev/null | awk '$$3 > 0 {print "FLIGHT_ASSETS_UID=" $$3 " FLIGHT_ASSETS_GID=" $$4}')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev docs up down ps logs test test-compose test-faults test-long test-unit restore-drill lint check bench bench-modelling lock sbom clean
+.PHONY: help install demo dev docs secrets up down ps logs test test-compose test-faults test-long test-unit restore-drill lint check bench bench-modelling lock sbom clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ dev: $(STAMP)  ## stack, simulator, poller and the Dagster UI, until Ctrl-C
 
 docs: $(STAMP)  ## dbt's documentation of the warehouse, served until Ctrl-C
 	$(BIN)/flight-assets docs
+
+secrets: $(STAMP)  ## passwords and certificates for production, into files that git ignores
+	$(BIN)/flight-assets secrets make
 
 up:  ## start the line in containers; PROFILES=simulator, cluster or both, with a comma between
 	$(OWNER) $(COMPOSE) $(SETTINGS) $(CHOSEN) up --detach --build --wait

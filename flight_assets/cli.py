@@ -15,6 +15,9 @@ from flight_assets.commands import (
     migrate,
     prune,
     rejected,
+    roles,
+    run,
+    secrets,
     sql,
     stack,
     why,
@@ -28,7 +31,24 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # what reaches a person is one line, or a plain traceback
 )
-PARTS = (demo, dev, answers, why, rejected, holes, docs, sql, prune, backup, stack, migrate, feed)
+PARTS = (
+    demo,
+    dev,
+    answers,
+    why,
+    rejected,
+    holes,
+    docs,
+    sql,
+    prune,
+    backup,
+    stack,
+    migrate,
+    run,
+    feed,
+    secrets,
+    roles,
+)
 for part in PARTS:
     part.register(app)
 

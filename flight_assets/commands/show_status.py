@@ -149,6 +149,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
     on = [f"{each.name} {ago(each.last_tick_at, report.at)}" for each in report.sensors]
     reasons = ", ".join(f"{each.messages:,} {each.reason}" for each in report.rejected)
+    certificates = [f"{e.name} until {e.expires_at:%Y-%m-%d}" for e in report.certificates]
     checks = [f"{each.asset} {each.name} ({each.severity})" for each in report.failing_checks]
     return [
         ("Last poll", of("last_poll", _poll(report))),
@@ -159,6 +160,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("Rejected, 1 day", of("rejected", reasons or "none")),
         ("Disk", of("disk", ", ".join(f"{e.what} {size(e.bytes)}" for e in report.disk))),
         ("Backup", of("backups", _backup(report))),
+        ("Certificates", of("certificates", ", ".join(certificates) or "none")),
     ]
 
 

@@ -121,6 +121,14 @@ class Disk:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """A certificate by the name of its file, and when it ends."""
+
+    name: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unknown:
     """Something that could not be found out, and why."""
 
@@ -144,6 +152,7 @@ class Report:
     rejected: tuple[Rejected, ...] = ()
     disk: tuple[Disk, ...] = ()
     backups: Backups | None = None  # BACKUP_DIR is not set, or it could not be looked at
+    certificates: tuple[Certificate, ...] = ()
     unknown: tuple[Unknown, ...] = ()
 
     def knows(self, what: str) -> bool:
@@ -185,6 +194,7 @@ def problems(report: Report, *, quiet_after: timedelta = QUIET_AFTER) -> list[Pr
         *map(_of_check, report.failing_checks),
         *_of_layers(report),
         *_of_backups(report),
+        *_of_certificates(report),
     ]
     return sorted(found, key=lambda problem: problem.level)
 
@@ -222,6 +232,7 @@ PARTS = {
     "landing_since": "landing runs",
     "layers": "freshness",
     "backups": "backups",
+    "certificates": "certificates",
 }
 
 
@@ -401,3 +412,25 @@ def _of_backup(
         to_do=to_do,
         parts=("backups",),
     )
+
+
+# Long enough to renew it on a working day, and to start again what reads it.
+CERTIFICATE_WARNS_BEFORE = timedelta(days=30)
+
+
+def _of_certificates(report: Report) -> Iterator[Problem]:
+    for certificate in report.certificates:
+        left = certificate.expires_at - report.at
+        if left > CERTIFICATE_WARNS_BEFORE:
+            continue
+        has_ended = left <= timedelta(0)
+        yield Problem(
+            key=f"certificate {certificate.name}",
+            level="trouble" if has_ended else "warning",
+            what=f"{certificate.name} " + ("has ended" if has_ended else f"ends in {left.days} d"),
+            where="certificates",
+            since=certificate.expires_at if has_ended else None,
+            to_do="call `flight-assets secrets certificates --renew`, then start again the servers "
+            "that read it; one of another authority is renewed there",
+            parts=("certificates",),
+        )

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flight_assets.brokers import security_options
 from flight_assets.core.polls import Poll
 from flight_assets.core.tiling import Tiling, first_tiling
 from flight_assets.errors import FlightAssetsError
@@ -43,7 +44,8 @@ def poll_once(
             "KAFKA_BOOTSTRAP_SERVERS is not set; start the local stack (flight-assets up) or name "
             "your brokers"
         )
-    ensure_topics(bootstrap_servers)
+    security = security_options(settings)
+    ensure_topics(bootstrap_servers, security)
     tiles_path = tiles_path_of(settings)
     swept = sweep(
         client or FeedClient.from_settings(settings),
@@ -51,7 +53,7 @@ def poll_once(
         source=settings.feed_source,
         limit_s=limit_s,
     )
-    producer = PollProducer(bootstrap_servers)
+    producer = PollProducer(bootstrap_servers, security=security)
     if metrics is not None:
         metrics.watch(producer)
     producer.publish(swept)

@@ -52,6 +52,12 @@ def metrics_of(report: Report) -> Iterator[Metric]:
     )
     if report.backups is not None:
         yield from _of_backups(report.backups, report)
+    yield _gauge(
+        "certificate_expiry_timestamp_seconds",
+        "When a certificate ends, Unix time.",
+        {(each.name,): each.expires_at.timestamp() for each in report.certificates},
+        "certificate",
+    )
 
 
 def _of_stream(report: Report) -> Iterator[Metric]:

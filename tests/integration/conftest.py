@@ -105,6 +105,8 @@ def settings(
         "POSTGRES_PASSWORD": server["password"],
         "POSTGRES_DB": server["dbname"],
         "DAGSTER_POSTGRES_DB": name,
+        "DAGSTER_POSTGRES_USER": server["user"],
+        "DAGSTER_POSTGRES_PASSWORD": server["password"],
         "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
     }.items():
         monkeypatch.setenv(variable, str(value))
