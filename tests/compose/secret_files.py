@@ -14,7 +14,7 @@ OTHER_THAN_ROOT = 10001
 SERVERS = {"tls": "localhost", "postgres": "postgres"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Secrets:
     """What is in the files that the tests need to know."""
 

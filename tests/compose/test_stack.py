@@ -196,11 +196,11 @@ def test_a_container_that_is_stopped_ends_by_itself(stack: Stack, service: str) 
 
 
 def test_a_run_under_way_finishes_when_the_daemon_is_stopped(stack: Stack) -> None:
-    assert eventually(lambda: runs(stack, "STARTED") > 0, within_s=120, every_s=0.1)
-    failed = runs(stack, "FAILURE") + runs(stack, "CANCELED")
+    assert eventually(lambda: started_runs(stack) != [], within_s=300, every_s=0.1)
+    under_way = started_runs(stack)
+    assert under_way, "it ended before it could be stopped"
     stack.compose("stop", "daemon")
-    assert runs(stack, "STARTED") == 0
-    assert runs(stack, "FAILURE") + runs(stack, "CANCELED") == failed
+    assert [status_of(stack, run) for run in under_way] == ["SUCCESS"] * len(under_way)
     stack.compose("start", "daemon")
     assert eventually(lambda: stack.is_healthy("daemon"), within_s=HEALED_WITHIN_S)
 
@@ -242,7 +242,12 @@ def landed_polls(stack: Stack) -> int:
         return -1
 
 
-def runs(stack: Stack, status: str) -> int:
-    """Return how many of Dagster's runs have that status."""
-    query = f"select count(*) from runs where status = '{status}'"
-    return int(stack.sql(query, database="dagster")[0][0])
+def started_runs(stack: Stack) -> list[str]:
+    """Return the runs that are under way, by Dagster's own records."""
+    rows = stack.sql("select run_id from runs where status = 'STARTED'", database="dagster")
+    return [run_id for (run_id,) in rows]
+
+
+def status_of(stack: Stack, run_id: str) -> str:
+    """Return how a run is, by Dagster's own records."""
+    return stack.sql(f"select status from runs where run_id = '{run_id}'", database="dagster")[0][0]
