@@ -9,6 +9,7 @@ import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
 
+from flight_assets.secret_files import PASSWORDS, USERS_OF_PAGES, keys_and_certificates
 from flight_assets.settings import PROJECT_ROOT, Settings
 
 DEPLOY = PROJECT_ROOT / "deploy"
@@ -240,3 +241,9 @@ def test_the_override_of_the_tests_changes_where_things_are_and_no_more() -> Non
     assert more == {"migrate": {"build"}, "proxy": {"ports", "volumes"}}
     names = [re.findall(r"\$(\w+)", pages_of(folder)) for folder in ("deploy", "tests/compose")]
     assert names[0] == names[1]
+
+
+def test_the_command_makes_every_secret_that_the_stack_needs() -> None:
+    needed = {n for n, each in file()["secrets"].items() if each["file"].startswith("./secrets/")}
+    made = {*PASSWORDS, *USERS_OF_PAGES, *keys_and_certificates(PROJECT_ROOT / "secrets")}
+    assert needed and needed <= made
