@@ -50,6 +50,7 @@ def failed_run(instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
         ("POSTGRES_INGEST_PASSWORD_FILE", "/nowhere"),
         ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"),
     ],
+    ids=["a wrong password", "a missing file", "no Kafka"],  # the word is another in each process
 )
 def test_a_failed_run_tells_no_password(
     by_roles: Databases,
