@@ -36,9 +36,10 @@ def print_spans(console: Console, of: Places, spans: Sequence[Span]) -> None:
         return
     table = Table("base backup", "size", "restore from", "to before")
     for span in spans:
-        last = "nothing yet" if span.last is None else whole_second(span.last)
-        row = (span.backup.label, size(span.backup.byte_count), whole_second(span.first, up=True))
-        table.add_row(*row, last)
+        first = whole_second(span.first, up=True)
+        last = "" if span.last is None else whole_second(span.last)
+        row = (span.backup.label, size(span.backup.byte_count), first)
+        table.add_row(*row, last if last > first else "nothing yet")
     console.print(table)
     for span in spans:
         if span.missing is not None:
