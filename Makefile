@@ -19,7 +19,7 @@ OF_ALL = $(COMPOSE) $(SETTINGS) --profile '*'
 OWNER = $(shell ls -ldn secrets 2>/dev/null | awk '$$3 > 0 {print "FLIGHT_ASSETS_UID=" $$3 " FLIGHT_ASSETS_GID=" $$4}')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev docs up down ps logs test test-compose test-faults test-long test-unit lint check bench bench-modelling lock clean
+.PHONY: help install demo dev docs secrets up down ps logs test test-compose test-faults test-long test-unit restore-drill lint check bench bench-modelling lock sbom clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ dev: $(STAMP)  ## stack, simulator, poller and the Dagster UI, until Ctrl-C
 
 docs: $(STAMP)  ## dbt's documentation of the warehouse, served until Ctrl-C
 	$(BIN)/flight-assets docs
+
+secrets: $(STAMP)  ## passwords and certificates for production, into files that git ignores
+	$(BIN)/flight-assets secrets make
 
 up:  ## start the line in containers; PROFILES=simulator, cluster or both, with a comma between
 	$(OWNER) $(COMPOSE) $(SETTINGS) $(CHOSEN) up --detach --build --wait
@@ -70,6 +73,9 @@ test-long: $(STAMP)  ## the long tests: three simulated days beside the oracle
 test-unit: $(STAMP)  ## the tests that need no service
 	$(BIN)/python -m pytest tests/unit tests/wiring
 
+restore-drill: $(STAMP)  ## restore an old backup to a second beside a running stack, and let it catch up
+	$(BIN)/python -m pytest tests/integration/test_restore_drill.py -v
+
 lint: $(STAMP)  ## ruff, mypy, import-linter, sqlfluff, dbt parse
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -93,7 +99,12 @@ lock: $(STAMP)  ## resolve requirements.lock again
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 
+sbom: $(STAMP)  ## what is in requirements.lock, as CycloneDX: build/sbom.cdx.json
+	@mkdir -p build
+	$(BIN)/python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
+		--short-PURLs --output-reproducible --output-format JSON --output-file build/sbom.cdx.json
+
 clean:  ## stop the local stack and remove everything that was made here
 	@if [ -x $(BIN)/flight-assets ]; then $(BIN)/flight-assets down; fi
-	rm -rf $(VENV) .flight-assets .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+	rm -rf $(VENV) build .flight-assets .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
 		dbt_project/target dbt_project/logs *.egg-info

@@ -6,6 +6,7 @@ import typer
 
 from flight_assets.commands import (
     answers,
+    backup,
     demo,
     dev,
     docs,
@@ -14,6 +15,9 @@ from flight_assets.commands import (
     migrate,
     prune,
     rejected,
+    roles,
+    run,
+    secrets,
     sql,
     stack,
     why,
@@ -27,7 +31,25 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # what reaches a person is one line, or a plain traceback
 )
-for part in (demo, dev, answers, why, rejected, holes, docs, sql, prune, stack, migrate, feed):
+PARTS = (
+    demo,
+    dev,
+    answers,
+    why,
+    rejected,
+    holes,
+    docs,
+    sql,
+    prune,
+    backup,
+    stack,
+    migrate,
+    run,
+    feed,
+    secrets,
+    roles,
+)
+for part in PARTS:
     part.register(app)
 
 

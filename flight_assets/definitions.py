@@ -7,6 +7,7 @@ from flight_assets.alerts.sensors import alert_sensor, failed_run_alert_sensor
 from flight_assets.assets.dbt import hourly_models, reference_models
 from flight_assets.assets.raw_flights import raw_flights, raw_polls, topics
 from flight_assets.assets.references import raw_aircraft_types, raw_airlines, raw_airports
+from flight_assets.backup_job import backup_daily_schedule, backup_job
 from flight_assets.checks import CHECKS
 from flight_assets.resources import resources
 from flight_assets.retention import retention_daily_schedule, retention_job
@@ -29,11 +30,13 @@ defs = dg.Definitions(
         automation.references_job,
         automation.poll_job,
         retention_job,
+        backup_job,
     ],
     schedules=[
         automation.references_daily_schedule,
         automation.poll_every_minute_schedule,
         retention_daily_schedule,
+        backup_daily_schedule,
     ],
     sensors=[
         automation.raw_flights_landing_sensor,

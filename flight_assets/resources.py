@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from pydantic import SecretStr
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,32 +32,41 @@ class PostgresResource(dg.ConfigurableResource):
     dbname: str
     lock_timeout_s: float = LOCK_TIMEOUT_S
 
-    def conninfo(self) -> str:
-        """Return the connection string of the warehouse, password included."""
-        from psycopg.conninfo import make_conninfo
+    def conninfo(self, *, writes_bronze: bool = False) -> str:
+        """Return the connection string of the warehouse, password included.
 
-        return make_conninfo(
-            host=self.host,
-            port=self.port,
-            user=self.user,
-            password=self.password,
-            dbname=self.dbname,
-        )
+        Where the settings name a login that writes bronze, it is that one's if asked for.
+        """
+        from flight_assets.settings import load_settings
+        from flight_assets.warehouse.connection import conninfo
+
+        own = {
+            "postgres_host": self.host,
+            "postgres_port": self.port,
+            "postgres_user": self.user,
+            "postgres_password": SecretStr(self.password),
+            "postgres_db": self.dbname,
+        }
+        settings = load_settings().model_copy(update=own)
+        return conninfo(settings.for_bronze() if writes_bronze else settings)
 
     @contextmanager
-    def connect(self) -> "Iterator[psycopg.Connection]":
+    def connect(self, *, writes_bronze: bool = False) -> "Iterator[psycopg.Connection]":
         """Give a connection that commits when the block ends well and is closed after it.
 
-        Raises ``FlightAssetsError`` where the database is not at this code's newest migration,
-        where somebody holds a lock for too long, where the disk is full and where the connection is
-        lost: what happened, who is in the way, what to do.
+        With ``writes_bronze`` it is that of the login for landing. Raises ``FlightAssetsError``
+        where the database is not at this code's newest migration, where somebody holds a lock for
+        too long, where the disk is full and where the connection is lost: what happened, who is in
+        the way, what to do.
         """
         from flight_assets.warehouse.connection import connect
         from flight_assets.warehouse.migrate import require_newest
         from flight_assets.warehouse.troubles import explained
 
         with (
-            connect(self.conninfo(), lock_timeout_s=self.lock_timeout_s) as connection,
+            connect(
+                self.conninfo(writes_bronze=writes_bronze), lock_timeout_s=self.lock_timeout_s
+            ) as connection,
             explained(connection),
         ):
             require_newest(connection)
@@ -76,9 +86,12 @@ class KafkaResource(dg.ConfigurableResource):
     @contextmanager
     def reader(self, topic: str) -> "Iterator[Reader]":
         """Give a reader of one topic, closed after the block."""
+        from flight_assets.brokers import security_options
+        from flight_assets.settings import load_settings
         from kafka_sensors.client import Reader
 
-        with Reader(self.bootstrap_servers, topic) as reader:
+        options = security_options(load_settings())
+        with Reader(self.bootstrap_servers, topic, options=options) as reader:
             yield reader
 
 

@@ -24,10 +24,11 @@ def prune_warehouse(context: dg.OpExecutionContext, postgres: PostgresResource) 
     """Drop the days of bronze and of rejected messages that are old, and the old fleets."""
     settings, now = load_settings(), datetime.now(UTC)
     asked: dict[str, Any] = {"now": now, "run_id": context.run_id}
-    with postgres.connect() as connection:
-        bronze = prune_bronze(connection, age_days=settings.retention_bronze_days, **asked)
-        rejected = prune_rejected(connection, age_days=settings.retention_rejected_days, **asked)
-        fleets = prune_fleets(connection, age_days=settings.retention_fleets_days)
+    bronze_days, rejected_days = settings.retention_bronze_days, settings.retention_rejected_days
+    with postgres.connect(writes_bronze=True) as raw, postgres.connect() as models:
+        bronze = prune_bronze(raw, age_days=bronze_days, models=models, **asked)
+        rejected = prune_rejected(raw, age_days=rejected_days, **asked)
+        fleets = prune_fleets(models, age_days=settings.retention_fleets_days)
     for day, reason in {**rejected.kept, **bronze.kept}.items():
         context.log.warning(f"{day} is old and stays: {reason}")
     context.add_output_metadata(

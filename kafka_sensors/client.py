@@ -21,6 +21,7 @@ from confluent_kafka.admin import AdminClient
 from kafka_sensors.errors import (
     KafkaSensorsError,
     KafkaUnavailableError,
+    NotAllowedError,
     OffsetsGoneError,
     UnknownTopicError,
 )
@@ -34,6 +35,11 @@ TIMEOUT_S = 15.0  # without any answer from the brokers
 CHUNK = 1_000  # messages a call; more do not make it faster
 POLL_S = 0.25  # how long a call waits for a chunk to fill
 GONE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
+FORBIDDEN = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
 UNKNOWN = {KafkaError.UNKNOWN_TOPIC_OR_PART}
 # the client's own words: it says so too while no broker answers
 PERHAPS_UNKNOWN = {KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
@@ -72,6 +78,7 @@ class Reader:
         """Describe a reader; ``options`` go to librdkafka as they are (security, for instance)."""
         self.topic = topic
         self._servers = bootstrap_servers
+        self._group_id = group_id
         self._timeout_s = timeout_s
         self._last_error = ""
         client = {
@@ -241,7 +248,9 @@ class Reader:
             )
 
     def _remember(self, error: KafkaError) -> None:
-        self._last_error = error.str()
+        # that all are down says less than why
+        if error.code() != KafkaError._ALL_BROKERS_DOWN or not self._last_error:
+            self._last_error = error.str()
 
     def _because(self) -> str:
         return f" ({self._last_error})" if self._last_error else ""
@@ -260,11 +269,17 @@ class Reader:
         reason: KafkaError = error.args[0]
         if reason.code() in GONE:
             return OffsetsGoneError(f"{self.topic}: the broker no longer has it: {reason.str()}")
+        if reason.code() in FORBIDDEN:
+            return NotAllowedError(
+                f"{self.topic}: {self._servers} does not let this user: {reason.str()}: "
+                f"give it the right to read the topic and the group {self._group_id}"
+            )
         is_unknown = reason.code() in UNKNOWN
         if is_unknown or (reason.code() in PERHAPS_UNKNOWN and self._is_missing()):
             return UnknownTopicError(
                 f"{self._servers} has no topic {self.topic}: create it, or correct its name"
             )
+        self._consumer.poll(0)  # what the client has heard meanwhile, of a log-in for instance
         return KafkaUnavailableError(
             f"{self.topic}: {self._servers} does not answer: {reason.str()}{self._because()}: "
             "see whether the brokers run and the address is right"

@@ -9,6 +9,10 @@ class KafkaUnavailableError(KafkaSensorsError):
     """The brokers do not answer."""
 
 
+class NotAllowedError(KafkaSensorsError):
+    """The brokers do not let this user do it."""
+
+
 class UnknownTopicError(KafkaSensorsError):
     """The brokers have no such topic."""
 

@@ -101,6 +101,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for field in Settings.model_fields.values():
         if field.validation_alias != "FLIGHT_ASSETS_KAFKA_LIBS":
             monkeypatch.delenv(str(field.validation_alias), raising=False)
+            monkeypatch.delenv(f"{field.validation_alias}_FILE", raising=False)
 
 
 @pytest.fixture

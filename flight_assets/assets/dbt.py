@@ -122,9 +122,15 @@ manifest = parse_if_stale(dbt_project)
 
 
 def describe(postgres: PostgresResource) -> None:
-    """Comment the tables with what dbt says of them, where that is new."""
-    with postgres.connect() as connection:
-        write_comments(connection, json.loads(manifest.read_text()))
+    """Comment the tables with what dbt says of them, where that is new.
+
+    Each login does so for the tables that are its own.
+    """
+    described = json.loads(manifest.read_text())
+    lands_apart = postgres.conninfo(writes_bronze=True) != postgres.conninfo()
+    for writes_bronze in (False, True) if lands_apart else (False,):
+        with postgres.connect(writes_bronze=writes_bronze) as connection:
+            write_comments(connection, described)
 
 
 def hourly_vars(context: dg.AssetExecutionContext, *, through_slice_id: int) -> dict[str, Any]:

@@ -172,7 +172,10 @@ def land(
         "run_id": context.run.run_id,
     }
     landed: list[LandedHour] = []
-    with kafka.reader(target.topic) as reader, postgres.connect() as connection:
+    with (
+        kafka.reader(target.topic) as reader,
+        postgres.connect(writes_bronze=True) as connection,
+    ):
         if not is_landing_run(context.run.tags):
             landed += replay_hours(target, reader, connection, **asked)
         landed += land_waiting(target, reader, connection, **asked)

@@ -103,7 +103,7 @@ def refresh(
     """
     answers = {source: fetched(fetch) for source, fetch in sources.items()}
     states: dict[str, SourceState] = {}
-    with postgres.connect() as connection:
+    with postgres.connect(writes_bronze=True) as connection:
         # one run at a time; readers see the rows of the last good day until this commits
         connection.execute(f"lock table bronze.{table} in share row exclusive mode")
         for source, answer in answers.items():

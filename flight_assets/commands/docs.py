@@ -45,13 +45,14 @@ def docs(
 
 
 def environment_of(conninfo: str) -> dict[str, str]:
-    """Return the settings by which dbt finds the warehouse."""
+    """Return the settings by which dbt finds the warehouse, TLS where it is asked for."""
     from psycopg.conninfo import conninfo_to_dict
 
     names = {"dbname": "POSTGRES_DB"}
     parts = conninfo_to_dict(conninfo)
-    wanted = ("host", "port", "user", "password", "dbname")
-    return {names.get(name, f"POSTGRES_{name.upper()}"): str(parts[name]) for name in wanted}
+    wanted = ("host", "port", "user", "password", "dbname", "sslmode", "sslrootcert")
+    found = [(name, parts[name]) for name in wanted if name in parts]
+    return {names.get(name, f"POSTGRES_{name.upper()}"): str(value) for name, value in found}
 
 
 def generate(target: "Path") -> None:

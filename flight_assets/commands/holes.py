@@ -61,6 +61,7 @@ def acknowledge(
 @contextmanager
 def opened(target: "Target") -> "Iterator[tuple[Reader, psycopg.Connection[Any]]]":
     """Give a reader of the target's topic and a connection; raises unless the stack is up."""
+    from flight_assets.brokers import security_options
     from flight_assets.local import stack
     from flight_assets.settings import load_settings
     from flight_assets.warehouse.connection import connect
@@ -68,8 +69,12 @@ def opened(target: "Target") -> "Iterator[tuple[Reader, psycopg.Connection[Any]]
 
     endpoints = stack.endpoints(load_settings())
     with (
-        Reader(endpoints.kafka_bootstrap_servers, target.topic) as reader,
-        connect(endpoints.conninfo()) as connection,
+        Reader(
+            endpoints.kafka_bootstrap_servers,
+            target.topic,
+            options=security_options(endpoints.settings),
+        ) as reader,
+        connect(endpoints.conninfo(writes_bronze=True)) as connection,
     ):
         yield reader, connection
 

@@ -1,6 +1,6 @@
 """`flight-assets prune`: what the daily job prunes of the warehouse, now."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,8 +28,13 @@ def prune(
     from flight_assets.warehouse.retention import bronze_plan, prune_bronze
 
     settings, now = load_settings(), datetime.now(UTC)
-    asked = {"now": now, "age_days": settings.retention_bronze_days}
-    with connect(up_postgres(settings, say=say), read_only=dry_run) as connection:
+    asked: dict[str, Any] = {"now": now, "age_days": settings.retention_bronze_days}
+    of_bronze = up_postgres(settings, say=say, writes_bronze=True)
+    with (
+        connect(of_bronze, read_only=dry_run) as connection,
+        connect(up_postgres(settings), read_only=True) as models,
+    ):
+        asked["models"] = models
         if dry_run:
             planned = bronze_plan(connection, **asked)
             went, kept = [f"{day} would go" for day in planned.may_go], planned.kept

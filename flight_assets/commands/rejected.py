@@ -113,7 +113,7 @@ def retry(
         last_hour=hour_or_none(last_hour),
     )
     summaries = []
-    with connect(up_postgres(load_settings(), say=say)) as connection:
+    with connect(up_postgres(load_settings(), say=say, writes_bronze=True)) as connection:
         for target in targets:
             retried = list(retries.retry(target, connection, choice, run_id=RUN_ID))
             summarize(connection, target.table, [r.log_hour for r in retried if r.landed_count])

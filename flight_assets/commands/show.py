@@ -11,6 +11,7 @@ from operator import attrgetter
 from rich.console import Console
 from rich.table import Table
 
+from flight_assets.commands.words import cell
 from flight_assets.core.questions import QUESTIONS, Question
 from flight_assets.warehouse.answers import IN_JSON, Answer, iso_hour
 
@@ -116,7 +117,7 @@ def _table(question: Question, rows: Sequence[Answer]) -> Table:
         is_number = name in ("rank", "value", "flights", "24 h")
         table.add_column(name, justify="right" if is_number else "left")
     for cells in zip(*shown.values(), strict=True):
-        table.add_row(*cells)
+        table.add_row(*map(cell, cells))
     return table
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from flight_assets.commands.words import cell, printable
 from flight_assets.warehouse.rejected import RejectedKind, RejectedMessage, text_of
 
 if TYPE_CHECKING:
@@ -27,14 +27,6 @@ def print_json(value: Any) -> None:
 def minute(at: datetime) -> str:
     """Return an instant as a person reads it, UTC."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
-
-
-def printable(text: str) -> str:
-    """Return text that a terminal shows and does not obey: control characters as escapes."""
-    return "".join(
-        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()
-        for each in text
-    )
 
 
 def wide_console() -> Console:
@@ -57,7 +49,7 @@ def print_kinds(kinds: Sequence[RejectedKind], *, most: int | None) -> None:
         row = (
             kind.topic,
             kind.reason,
-            escape(printable(kind.detail)),
+            cell(kind.detail),
             f"{kind.message_count:,}",
             hours,
         )

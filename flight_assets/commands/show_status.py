@@ -50,6 +50,7 @@ def as_json(servers: Sequence[ServerStatus], report: Report, found: Sequence[Pro
         "problems": [asdict(problem) for problem in found],
         "servers": [asdict(server) for server in servers],
         **asdict(report),
+        "backups": _backups(report),
         "waiting": report.waiting if report.lags else None,
         "layers": [_layer(each, report.at) for each in report.layers],
     }
@@ -58,6 +59,13 @@ def as_json(servers: Sequence[ServerStatus], report: Report, found: Sequence[Pro
 
 def _layer(layer: LayerAge, now: datetime) -> dict[str, Any]:
     return {**asdict(layer), "age_s": layer.age_s(now), "state": layer.state(now)}
+
+
+def _backups(report: Report) -> dict[str, Any] | None:
+    backups = report.backups
+    if backups is None:
+        return None
+    return {**asdict(backups), "age_s": backups.age_s(report.at)}
 
 
 def _iso(value: object) -> str:
@@ -141,6 +149,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
     on = [f"{each.name} {ago(each.last_tick_at, report.at)}" for each in report.sensors]
     reasons = ", ".join(f"{each.messages:,} {each.reason}" for each in report.rejected)
+    certificates = [f"{e.name} until {e.expires_at:%Y-%m-%d}" for e in report.certificates]
     checks = [f"{each.asset} {each.name} ({each.severity})" for each in report.failing_checks]
     return [
         ("Last poll", of("last_poll", _poll(report))),
@@ -150,7 +159,22 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("Failing checks", of("failing_checks", ", ".join(checks) or "none")),
         ("Rejected, 1 day", of("rejected", reasons or "none")),
         ("Disk", of("disk", ", ".join(f"{e.what} {size(e.bytes)}" for e in report.disk))),
+        ("Backup", of("backups", _backup(report))),
+        ("Certificates", of("certificates", ", ".join(certificates) or "none")),
     ]
+
+
+def _backup(report: Report) -> str:
+    backups = report.backups
+    if backups is None:
+        return "off: BACKUP_DIR is not set"
+    if backups.newest_at is None:
+        return f"none in {backups.directory}"
+    return (
+        f"newest {ago(backups.newest_at, report.at)}, {backups.base_count} of "
+        f"{size(backups.base_bytes)}, log {size(backups.wal_bytes)}, can restore from "
+        f"{ago(backups.from_at, report.at)} to {ago(backups.to_at, report.at)}"
+    )
 
 
 def _poll(report: Report) -> str:

@@ -1,6 +1,7 @@
 """Evidence in the terminal: the choice, the flights of an answer, the messages of a flight."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flight_assets.commands.show import answers_as_json, number
+from flight_assets.commands.words import cell
 from flight_assets.warehouse.answers import Answer, iso_hour
 from flight_assets.warehouse.why import Evidence, SeenMessage, holds_what_counts
 
@@ -23,14 +25,15 @@ def print_choice(console: Console, answers: Sequence[Answer], *, as_json: bool) 
         console.print(answers_as_json(answers), markup=False, highlight=False, soft_wrap=True)
         return
     for answer in answers:
-        console.print(answer.sentence, markup=False, highlight=False)
-        console.print(f"    {command_for(answer)}", style="dim", highlight=False, soft_wrap=True)
+        console.print(cell(answer.sentence), highlight=False)
+        command = cell(f"    {command_for(answer)}")
+        console.print(command, style="dim", highlight=False, soft_wrap=True)
 
 
 def command_for(answer: Answer) -> str:
-    """Return the command that shows what a row is made of."""
-    scope = f" --scope {answer.scope}" if answer.scope is not None else ""
-    subject = f' --subject "{answer.subject}"' if answer.subject is not None else ""
+    """Return the command that shows what a row is made of, as a shell takes it safely."""
+    scope = f" --scope {shlex.quote(answer.scope)}" if answer.scope is not None else ""
+    subject = f" --subject {shlex.quote(answer.subject)}" if answer.subject is not None else ""
     hour = iso_hour(answer.as_of_hour)[:13]
     return f"flight-assets why {answer.question} --as-of {hour}{scope}{subject}"
 
@@ -39,10 +42,10 @@ def print_evidence(console: Console, found: Evidence, *, most: int | None) -> No
     """Print the flights behind an answer, the first ``most``, and what they add up to."""
     answer = found.answer
     console.print(f"[bold]{answer.question}[/], {iso_hour(answer.as_of_hour)}")
-    console.print(answer.sentence, markup=False, highlight=False)
+    console.print(cell(answer.sentence), highlight=False)
     table = Table("flight", "adds", "number", "airline", "type", "route", "seen at", "message")
     for flight in found.flights[:most]:
-        table.add_row(
+        cells = (
             flight.flight_id,
             f"{flight.value:+,.0f}" if answer.unit == "flights" else f"{flight.value:,.3f}",
             flight.flight_number or flight.callsign or "",
@@ -52,12 +55,14 @@ def print_evidence(console: Console, found: Evidence, *, most: int | None) -> No
             f"{flight.observed_at:%H:%M:%S}",
             f"{flight.topic}[{flight.kafka_partition}]@{flight.kafka_offset}",
         )
+        table.add_row(*map(cell, cells))
     console.print(table)
     if most is not None and len(found.flights) > most:
         console.print(f"[dim]and {len(found.flights) - most} more: --all[/]")
     console.print(sum_line(found), highlight=False)
     if found.flight_count > 1:
-        console.print(f"[dim]{command_for(answer)} --flight {found.flights[0].flight_id}[/]")
+        first = shlex.quote(found.flights[0].flight_id)
+        console.print(cell(f"{command_for(answer)} --flight {first}"), style="dim")
 
 
 def sum_line(found: Evidence) -> str:
@@ -80,7 +85,7 @@ def print_observations(
     """
     table = Table("observed at", "where", "altitude", "speed", "message", "slice", "run")
     for message in seen:
-        table.add_row(
+        cells = (
             f"{message.observed_at:%Y-%m-%d %H:%M:%S}",
             f"{message.lat_deg:.4f}, {message.lon_deg:.4f}",
             "ground" if message.is_on_ground else f"{message.altitude_ft} ft",
@@ -89,7 +94,10 @@ def print_observations(
             f"{message.slice_id} [{message.slice_start_offset}, {message.slice_end_offset})",
             message.run_id or "",
         )
-    console.print(f"[bold]flight {flight_id}[/], in the minutes that the answer looks at")
+        table.add_row(*map(cell, cells))
+    flight = cell(f"flight {flight_id}")
+    flight.stylize("bold")
+    console.print(flight.append(", in the minutes that the answer looks at"))
     if seen:
         console.print(table)
     if holds_what_counts(found, flight_id, seen):

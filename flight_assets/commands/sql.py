@@ -91,14 +91,16 @@ def print_table(columns: Sequence[str], rows: Rows) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from flight_assets.commands.words import cell
+
     console = Console()
     if not console.is_terminal:
         console = Console(width=100_000)
     table = Table()
     for position, name in enumerate(columns):
         is_number = any(isinstance(row[position], int | float | Decimal) for row in rows)
-        table.add_column(Text(name), justify="right" if is_number else "left")
+        table.add_column(cell(name), justify="right" if is_number else "left")
     for row in rows:
-        table.add_row(*(Text("null", style="dim") if v is None else Text(str(v)) for v in row))
+        table.add_row(*(Text("null", style="dim") if v is None else cell(str(v)) for v in row))
     console.print(table)
     console.print(f"{len(rows)} row{'' if len(rows) == 1 else 's'}")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from flight_assets.core.backups import Backups
+
 Level = Literal["trouble", "warning"]
 Age = Literal["fresh", "late", "stale", "never"]
 
@@ -119,6 +121,14 @@ class Disk:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """A certificate by the name of its file, and when it ends."""
+
+    name: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unknown:
     """Something that could not be found out, and why."""
 
@@ -141,6 +151,8 @@ class Report:
     landing_since: datetime | None = None  # a landing run is at work since then
     rejected: tuple[Rejected, ...] = ()
     disk: tuple[Disk, ...] = ()
+    backups: Backups | None = None  # BACKUP_DIR is not set, or it could not be looked at
+    certificates: tuple[Certificate, ...] = ()
     unknown: tuple[Unknown, ...] = ()
 
     def knows(self, what: str) -> bool:
@@ -181,6 +193,8 @@ def problems(report: Report, *, quiet_after: timedelta = QUIET_AFTER) -> list[Pr
         *map(of_failed_job, report.failed_jobs),
         *map(_of_check, report.failing_checks),
         *_of_layers(report),
+        *_of_backups(report),
+        *_of_certificates(report),
     ]
     return sorted(found, key=lambda problem: problem.level)
 
@@ -217,6 +231,8 @@ PARTS = {
     "sensors": "sensors",
     "landing_since": "landing runs",
     "layers": "freshness",
+    "backups": "backups",
+    "certificates": "certificates",
 }
 
 
@@ -347,3 +363,74 @@ def _of_layers(report: Report) -> Iterator[Problem]:
 def _late_since(layer: LayerAge) -> datetime | None:
     at = layer.materialized_at
     return None if at is None else at + timedelta(seconds=layer.warn_after_s)
+
+
+def _of_backups(report: Report) -> Iterator[Problem]:
+    """Yield what a restore would suffer from."""
+    backups = report.backups
+    if backups is None:
+        return
+    if backups.is_too_old(report.at):
+        yield _of_backup(
+            backups,
+            "age",
+            "there is no base backup"
+            if backups.newest_at is None
+            else f"the newest base backup, {backups.newest_label}, is too old",
+            since=backups.newest_at,
+            to_do="see why backup_job does not succeed, or call `flight-assets backup now`",
+        )
+    if backups.missing is not None:
+        yield _of_backup(
+            backups,
+            "gap",
+            f"the log after the newest base backup lacks {backups.missing}",
+            since=None,
+            to_do="put the file back, or call `flight-assets backup now` for a base backup that "
+            "does not need it; `flight-assets backup list` has what can be restored until then",
+        )
+    if backups.archiving_fails_since is not None:
+        yield _of_backup(
+            backups,
+            "archiver",
+            "Postgres's log does not reach the archive, and fills Postgres's own disk",
+            since=backups.archiving_fails_since,
+            to_do="read Postgres's log, see that BACKUP_DIR is there and not full, and that "
+            "`flight-assets backup receive` runs where that is used",
+        )
+
+
+def _of_backup(
+    backups: Backups, key: str, what: str, *, since: datetime | None, to_do: str
+) -> Problem:
+    return Problem(
+        key=f"backup {key}",
+        level="trouble",
+        what=what,
+        where=backups.directory,
+        since=since,
+        to_do=to_do,
+        parts=("backups",),
+    )
+
+
+# Long enough to renew it on a working day, and to start again what reads it.
+CERTIFICATE_WARNS_BEFORE = timedelta(days=30)
+
+
+def _of_certificates(report: Report) -> Iterator[Problem]:
+    for certificate in report.certificates:
+        left = certificate.expires_at - report.at
+        if left > CERTIFICATE_WARNS_BEFORE:
+            continue
+        has_ended = left <= timedelta(0)
+        yield Problem(
+            key=f"certificate {certificate.name}",
+            level="trouble" if has_ended else "warning",
+            what=f"{certificate.name} " + ("has ended" if has_ended else f"ends in {left.days} d"),
+            where="certificates",
+            since=certificate.expires_at if has_ended else None,
+            to_do="call `flight-assets secrets certificates --renew`, then start again the servers "
+            "that read it; one of another authority is renewed there",
+            parts=("certificates",),
+        )

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TypedDict
 
@@ -55,9 +55,15 @@ class PollProducer:
     """Publishes sweeps. A message is one observation or one refused row, keyed by its flight."""
 
     def __init__(
-        self, bootstrap_servers: str, *, acknowledge_within_s: float = ACKNOWLEDGE_WITHIN_S
+        self,
+        bootstrap_servers: str,
+        *,
+        acknowledge_within_s: float = ACKNOWLEDGE_WITHIN_S,
+        security: Mapping[str, str] | None = None,
     ) -> None:
+        """Describe a producer; ``security`` goes to librdkafka as it is."""
         self._bootstrap_servers = bootstrap_servers
+        self._security = dict(security or {})
         self._acknowledge_within_s = acknowledge_within_s
         self._heard: deque[str] = deque(maxlen=1)  # what the brokers' absence last sounded like
         # told of each topic of a sweep: how many messages were acknowledged, and how many not
@@ -78,6 +84,7 @@ class PollProducer:
                 # not a method: the producer would hold itself, and stay
                 "error_cb": partial(_hear, self._bootstrap_servers, self._heard),
                 "log_level": 0,
+                **self._security,
             }
         )
 

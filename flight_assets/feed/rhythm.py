@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flight_assets.brokers import security_options
 from flight_assets.core.polls import Poll
 from flight_assets.core.tiling import Tiling, first_tiling
 from flight_assets.errors import FlightAssetsError
@@ -42,7 +44,8 @@ def poll_once(
             "KAFKA_BOOTSTRAP_SERVERS is not set; start the local stack (flight-assets up) or name "
             "your brokers"
         )
-    ensure_topics(bootstrap_servers)
+    security = security_options(settings)
+    ensure_topics(bootstrap_servers, security)
     tiles_path = tiles_path_of(settings)
     swept = sweep(
         client or FeedClient.from_settings(settings),
@@ -50,7 +53,7 @@ def poll_once(
         source=settings.feed_source,
         limit_s=limit_s,
     )
-    producer = PollProducer(bootstrap_servers)
+    producer = PollProducer(bootstrap_servers, security=security)
     if metrics is not None:
         metrics.watch(producer)
     producer.publish(swept)
@@ -169,8 +172,12 @@ def remembered_tiling(path: Path) -> Tiling:
 
 
 def remember_tiling(path: Path, tiling: Tiling) -> None:
-    """Keep the tree for the next sweep; a reader never sees half of it."""
+    """Keep the tree for the next sweep; a reader never sees half of it.
+
+    Several pollers may keep theirs in one place: the last one stays. In containers all of them may
+    have the same process and thread.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{threading.get_native_id()}")
+    draft = path.with_suffix(f".{socket.gethostname()}-{threading.get_native_id()}")
     draft.write_text(tiling.to_json(), encoding="utf-8")
     draft.replace(path)

@@ -1,7 +1,7 @@
 """The two topics of the feed: made where they are missing, left alone where they are not."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -17,14 +17,18 @@ PARTITION_COUNTS = {POSITIONS_TOPIC: 6, POLLS_TOPIC: 1}
 REQUEST_TIMEOUT_S = 10
 
 
-def ensure_topics(bootstrap_servers: str) -> None:
+def ensure_topics(bootstrap_servers: str, security: Mapping[str, str] | None = None) -> None:
     """Make the topics that are missing, with the broker's own replication and retention.
+
+    ``security`` goes to librdkafka as it is. A user without rights on a topic does not see it.
 
     Messages carry the time of the source, and a capture is old: a broker that deletes by time
     (``retention.ms``) deletes a replayed capture at once. Retention is the broker's to decide;
     the local one keeps by size. Raises ``FlightAssetsError`` where a topic cannot be had.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    admin = AdminClient(
+        {"bootstrap.servers": bootstrap_servers, "log_level": 0, **(security or {})}
+    )
     try:
         cluster = admin.list_topics(timeout=REQUEST_TIMEOUT_S)
     except KafkaException as error:

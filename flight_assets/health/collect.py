@@ -12,6 +12,9 @@ from typing import Any
 
 import psycopg
 
+from flight_assets.backup.look import look
+from flight_assets.brokers import security_options
+from flight_assets.certificates import certificates_in
 from flight_assets.core.freshness import LAYERS
 from flight_assets.core.health import Lag, Report, Unknown
 from flight_assets.errors import FlightAssetsError
@@ -65,29 +68,37 @@ def collect(settings: Settings, *, now: datetime | None = None) -> Report:
     A server that does not answer costs a few seconds and takes its parts into ``unknown``.
     """
     found = Findings()
-    with _database(settings, settings.postgres_db) as warehouse:
+    with _database(settings) as warehouse:
         if isinstance(warehouse, str):
             found.miss({**OF_WAREHOUSE, "lags": None}, warehouse)
         else:
             found.look(warehouse, OF_WAREHOUSE)
             found.look(warehouse, {"lags": partial(_lags, settings, found)})
+        if settings.backup_dir is not None:
+            _look_at_backups(settings, None if isinstance(warehouse, str) else warehouse, found)
     if isinstance(warehouse, str):  # the same server: it would not answer again
         found.miss(OF_DAGSTER, warehouse)
     else:
         _look_at_dagster(settings, found)
+    _look_at_certificates(settings, found)
     return Report(at=now or datetime.now(UTC), unknown=tuple(found.unknown), **found.known)
 
 
 def _lags(
     settings: Settings, found: Findings, warehouse: psycopg.Connection[Any]
 ) -> tuple[Lag, ...]:
-    known, unknown = lags(settings.kafka_bootstrap_servers, warehouse, timeout_s=TIMEOUT_S)
+    known, unknown = lags(
+        settings.kafka_bootstrap_servers,
+        warehouse,
+        timeout_s=TIMEOUT_S,
+        security=security_options(settings),
+    )
     found.unknown += unknown
     return known
 
 
 def _look_at_dagster(settings: Settings, found: Findings) -> None:
-    with _database(settings, settings.dagster_postgres_db) as instance:
+    with _database(settings.for_dagster()) as instance:
         if isinstance(instance, str):
             found.miss(OF_DAGSTER, instance)
         elif not dagster_state.has_run(instance):
@@ -100,15 +111,37 @@ def _look_at_dagster(settings: Settings, found: Findings) -> None:
             found.look(instance, OF_DAGSTER)
 
 
+def _look_at_backups(
+    settings: Settings, warehouse: psycopg.Connection[Any] | None, found: Findings
+) -> None:
+    """Look at the directory of the backups, also where no server answers: then it matters most."""
+    try:
+        found.known["backups"] = look(settings, warehouse)
+    except (FlightAssetsError, psycopg.Error, OSError) as error:
+        words = (str(error).strip().splitlines() or ["no word of why"])[0]
+        why = f"BACKUP_DIR={settings.backup_dir} cannot be looked at: {words}"
+        found.unknown.append(Unknown(what="backups", why=why))
+
+
+def _look_at_certificates(settings: Settings, found: Findings) -> None:
+    """Look at the certificates beside the secrets, and at those that servers are known by."""
+    named = [settings.postgres_sslrootcert, settings.kafka_ssl_ca]
+    paths = {*settings.secrets_dir.glob("*_certificate"), *(path for path in named if path)}
+    try:
+        found.known["certificates"] = certificates_in(paths)
+    except FlightAssetsError as error:
+        found.miss({"certificates": None}, str(error))
+
+
 @contextmanager
-def _database(settings: Settings, dbname: str) -> Iterator[psycopg.Connection[Any] | str]:
+def _database(settings: Settings) -> Iterator[psycopg.Connection[Any] | str]:
     """Give a connection that only reads, or why there is none."""
     if settings.postgres_host is None:
         yield "the local Postgres does not run: call `flight-assets up`"
         return
     try:
         connection = connect(
-            conninfo(settings, dbname=dbname),
+            conninfo(settings),
             autocommit=True,
             read_only=True,
             timeout_s=TIMEOUT_S,

@@ -1,6 +1,7 @@
 """The lag of the line's two topics, with a broker that may be away."""
 
 import logging
+from collections.abc import Mapping
 
 from flight_assets.core.health import Lag, Unknown
 from flight_assets.core.observations import POSITIONS_TOPIC
@@ -18,7 +19,11 @@ quiet.disabled = True
 
 
 def lags(
-    bootstrap_servers: str | None, connection: Connection, *, timeout_s: float
+    bootstrap_servers: str | None,
+    connection: Connection,
+    *,
+    timeout_s: float,
+    security: Mapping[str, str] | None = None,
 ) -> tuple[tuple[Lag, ...], list[Unknown]]:
     """Return the lag of each topic-partition, and the topics of which it cannot be told."""
     if bootstrap_servers is None:
@@ -28,7 +33,7 @@ def lags(
     unknown: list[Unknown] = []
     for topic in TOPICS:
         try:
-            found += _lag(bootstrap_servers, topic, connection, timeout_s)
+            found += _lag(bootstrap_servers, topic, connection, timeout_s, security or {})
         except KafkaUnavailableError as error:  # the next topic would wait as long
             return tuple(found), [*unknown, Unknown(what="lags", why=str(error))]
         except KafkaSensorsError as error:
@@ -36,8 +41,10 @@ def lags(
     return tuple(found), unknown
 
 
-def _lag(servers: str, topic: str, connection: Connection, timeout_s: float) -> list[Lag]:
-    options = {"logger": quiet, "socket.timeout.ms": int(timeout_s * 1000)}
+def _lag(
+    servers: str, topic: str, connection: Connection, timeout_s: float, security: Mapping[str, str]
+) -> list[Lag]:
+    options = {"logger": quiet, "socket.timeout.ms": int(timeout_s * 1000), **security}
     with Reader(servers, topic, timeout_s=timeout_s, options=options) as reader:
         return [
             Lag(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from flight_assets.core.backups import Backups
 from flight_assets.core.health import Report, problems
 
 
@@ -49,6 +50,14 @@ def metrics_of(report: Report) -> Iterator[Metric]:
     yield _gauge(
         "disk_bytes", "Bytes on disk.", {(each.what,): each.bytes for each in report.disk}, "part"
     )
+    if report.backups is not None:
+        yield from _of_backups(report.backups, report)
+    yield _gauge(
+        "certificate_expiry_timestamp_seconds",
+        "When a certificate ends, Unix time.",
+        {(each.name,): each.expires_at.timestamp() for each in report.certificates},
+        "certificate",
+    )
 
 
 def _of_stream(report: Report) -> Iterator[Metric]:
@@ -84,6 +93,26 @@ def _of_layers(report: Report) -> Iterator[Metric]:
     limits = {(layer.layer, layer.kind): float(layer.fail_after_s) for layer in report.layers}
     says = "The age from which on a layer is stale by its policy."
     yield _gauge("layer_stale_after_seconds", says, limits, "layer", "kind")
+
+
+def _of_backups(backups: Backups, report: Report) -> Iterator[Metric]:
+    yield _gauge(
+        "backup_bytes",
+        "Bytes of the base backups and of the archived log.",
+        {("base",): backups.base_bytes, ("wal",): backups.wal_bytes},
+        "part",
+    )
+    age_s = backups.age_s(report.at)
+    if age_s is not None:
+        yield _gauge("backup_age_seconds", "Age of the newest base backup.", {(): age_s})
+    says = "The age from which on the newest base backup is too old."
+    yield _gauge("backup_too_old_after_seconds", says, {(): backups.max_age_s})
+    if backups.to_at is not None:
+        yield _gauge(
+            "backup_restorable_to_timestamp_seconds",
+            "The instant up to which the archived log leads, Unix time.",
+            {(): backups.to_at.timestamp()},
+        )
 
 
 def _problems(report: Report) -> dict[tuple[str, ...], float]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from flight_assets.settings import PROJECT_ROOT
+from flight_assets.settings import PROJECT_ROOT, Settings
 
 KafkaKind = Literal["apache", "builtin", "external"]
 
@@ -24,18 +24,16 @@ class Endpoints:
     is_postgres_local: bool
     kafka_bootstrap_servers: str
     kafka_kind: KafkaKind
+    settings: Settings = field(repr=False)  # with what is above filled in: logins, TLS
 
-    def conninfo(self) -> str:
-        """Return the connection string of the warehouse, password included."""
-        from psycopg.conninfo import make_conninfo
+    def conninfo(self, *, writes_bronze: bool = False) -> str:
+        """Return the connection string of the warehouse, password included.
 
-        return make_conninfo(
-            host=self.postgres_host,
-            port=self.postgres_port,
-            user=self.postgres_user,
-            password=self.postgres_password,
-            dbname=self.postgres_db,
-        )
+        It is that of the login that writes bronze if asked for.
+        """
+        from flight_assets.warehouse.connection import conninfo
+
+        return conninfo(self.settings.for_bronze() if writes_bronze else self.settings)
 
     def environment(self) -> dict[str, str]:
         """Return what ``dagster``, ``dbt`` and our own commands read, by its names there."""
@@ -53,7 +51,43 @@ class Endpoints:
             "DAGSTER_EVENT_BATCH_SIZE": "500",
             "DAGSTER_DISABLE_TELEMETRY": "yes",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            **logins(self.settings),
+            **security(self.settings),
         }
+
+
+def logins(settings: Settings) -> dict[str, str]:
+    """Return Dagster's login, the warehouse's where it has none, and bronze's where it has one."""
+    dagster = settings.for_dagster()
+    found = {"DAGSTER_POSTGRES": (dagster.postgres_user, dagster.postgres_password)}
+    if settings.postgres_ingest_user is not None:
+        bronze = settings.for_bronze()
+        found["POSTGRES_INGEST"] = (bronze.postgres_user, bronze.postgres_password)
+    environment = {}
+    for name, (user, password) in found.items():
+        assert user is not None and password is not None  # conninfo has asked for them
+        environment |= {f"{name}_USER": user, f"{name}_PASSWORD": password.get_secret_value()}
+    return environment
+
+
+def security(settings: Settings) -> dict[str, str]:
+    """Return what secures connections: for our own code, for dbt and, by libpq's names, Dagster."""
+    from flight_assets.warehouse.connection import tls
+
+    environment = {
+        "POSTGRES_SSLMODE": settings.postgres_sslmode,
+        "KAFKA_SECURITY_PROTOCOL": settings.kafka_security_protocol,
+    }
+    for name, value in tls(settings).items():
+        environment |= {f"POSTGRES_{name.upper()}": value, f"PG{name.upper()}": value}
+    if settings.kafka_security_protocol == "PLAINTEXT":
+        return environment
+    assert settings.kafka_sasl_username and settings.kafka_sasl_password  # the settings see to it
+    environment["KAFKA_SASL_USERNAME"] = settings.kafka_sasl_username
+    environment["KAFKA_SASL_PASSWORD"] = settings.kafka_sasl_password.get_secret_value()
+    if settings.kafka_ssl_ca is not None:
+        environment["KAFKA_SSL_CA"] = str(settings.kafka_ssl_ca)
+    return environment
 
 
 def dagster_home(home: Path) -> Path:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -196,8 +197,8 @@ def _answers(state: StackState, process: ProcessRecord) -> bool:
     return came and process.is_alive()
 
 
-def can_reach(address: str, *, timeout_s: float) -> bool:
-    """Return whether a Kafka broker answers at the address."""
+def can_reach(address: str, *, timeout_s: float, security: Mapping[str, str] | None = None) -> bool:
+    """Return whether a Kafka broker answers at the address, and lets this user in."""
     import logging
 
     from confluent_kafka import KafkaException
@@ -211,6 +212,7 @@ def can_reach(address: str, *, timeout_s: float) -> bool:
             "socket.timeout.ms": int(timeout_s * 1000),
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 200,
+            **(security or {}),
         },
         logger=quiet,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flight_assets.errors import FlightAssetsError
 from flight_assets.local import postgres_user
+from flight_assets.local.postgres_archive import archive_settings
 from flight_assets.local.postgres_data import (
     SCRAM_ITERATIONS,
     USER,
@@ -67,9 +68,12 @@ class LocalPostgres:
     password: str
 
 
-def start(state: StackState, say: Say = silence) -> LocalPostgres:
+def start(
+    state: StackState, say: Say = silence, *, backup_dir: Path | None = None
+) -> LocalPostgres:
     """Start the server, or find it running; needs the stack's lock.
 
+    With ``backup_dir`` it keeps its log there; one that runs already goes on as it was started.
     Raises ``FlightAssetsError`` with the server's own last words when it does not come up.
     """
     files = Files(state.home)
@@ -79,9 +83,10 @@ def start(state: StackState, say: Say = silence) -> LocalPostgres:
     if not (files.data / "PG_VERSION").exists():
         create(files, say)
     end_servers(files.data)
+    settings = server_settings(files, backup_dir)
     for _ in range(3):  # a port that was free can be taken before the server listens
         port = free_port(state.ports.get(NAME))
-        process = _spawn(files, port)
+        process = _spawn(files, port, settings)
         state.record(NAME, process, postgres=port)
         if _answers(state, files, process):
             return _endpoint(state, files)
@@ -117,13 +122,20 @@ def _still_serves(state: StackState, files: Files, process: ProcessRecord) -> bo
     return False
 
 
-def _spawn(files: Files, port: int) -> ProcessRecord:
-    user = postgres_user.server_user()
+def server_settings(files: Files, backup_dir: Path | None) -> dict[str, str]:
+    """Return the settings that the server of a home is started with."""
     settings = dict(SERVER_SETTINGS)
+    if backup_dir is not None:
+        settings |= archive_settings(files, backup_dir)
     shm = Path("/dev/shm")
     if shm.exists() and shutil.disk_usage(shm).total < SMALL_SHM_BYTES:
         # containers get 64 MB there by default, and parallel queries then fail
         settings["dynamic_shared_memory_type"] = "mmap"
+    return settings
+
+
+def _spawn(files: Files, port: int, settings: dict[str, str]) -> ProcessRecord:
+    user = postgres_user.server_user()
     command: list[str | Path] = [
         postgres_user.reachable_programs(programs(), user) / "postgres",
         "-D",

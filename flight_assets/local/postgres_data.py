@@ -74,16 +74,7 @@ def create(files: Files, say: Say) -> None:
     """Make the data directory, with the password in place before the server first runs."""
     user = postgres_user.server_user()
     password = new_password(files.password)
-    if not files.place.exists():
-        elsewhere = postgres_user.make_place(files.place, user)
-        if elsewhere is not None:
-            end_servers(elsewhere / "data")
-            postgres_user.link_place(files.place, elsewhere, user)
-            say(
-                f"Postgres does not run as root, and its user {user} cannot enter {files.home}: "
-                f"its data is in {elsewhere}."
-            )
-    place = files.place.resolve()
+    place = place_of_data(files, user, say)
     unfinished = place / "data.new"
     if unfinished.exists():
         shutil.rmtree(unfinished)
@@ -96,6 +87,20 @@ def create(files: Files, say: Say) -> None:
     finally:
         handed_over.unlink()
     unfinished.rename(files.data)
+
+
+def place_of_data(files: Files, user: str | None, say: Say) -> Path:
+    """Return the directory for the data, made now where it is missing: the user can enter it."""
+    if not files.place.exists():
+        elsewhere = postgres_user.make_place(files.place, user)
+        if elsewhere is not None:
+            end_servers(elsewhere / "data")
+            postgres_user.link_place(files.place, elsewhere, user)
+            say(
+                f"Postgres does not run as root, and its user {user} cannot enter {files.home}: "
+                f"its data is in {elsewhere}."
+            )
+    return files.place.resolve()
 
 
 def _initdb(data: Path, password_file: Path, user: str | None) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pydantic import SecretStr
 
+from flight_assets.brokers import security_options
 from flight_assets.errors import FlightAssetsError
 from flight_assets.local import builtin_kafka, kafka, postgres
 from flight_assets.local.endpoints import Endpoints, KafkaKind, prepare_dagster_home
@@ -50,15 +51,18 @@ def up(settings: Settings, *, say: Say = silence) -> Endpoints:
         return _endpoints(found, brokers, is_postgres_local=is_local_postgres(settings, state))
 
 
-def up_postgres(settings: Settings, *, say: Say = silence) -> str:
-    """Return the warehouse's connection string, after waking the local Postgres if it sleeps."""
+def up_postgres(settings: Settings, *, say: Say = silence, writes_bronze: bool = False) -> str:
+    """Return the warehouse's connection string, after waking the local Postgres if it sleeps.
+
+    It is that of the login that writes bronze if asked for.
+    """
     with locked_state(settings.home, say) as state, _nothing_half_done(state):
         slept = state.running(postgres.NAME) is None
         found = _postgres(settings, state, say)
         if slept and is_local_postgres(settings, state):
             say("Started the local Postgres; `flight-assets down` stops it.")
             _prepare_databases(found)
-        return conninfo(found)
+        return conninfo(found.for_bronze() if writes_bronze else found)
 
 
 def endpoints(settings: Settings) -> Endpoints:
@@ -156,7 +160,7 @@ def _postgres(settings: Settings, state: StackState, say: Say) -> Settings:
     if not is_local_postgres(settings, state):
         conninfo(settings)
         return settings
-    postgres.start(state, say)
+    postgres.start(state, say, backup_dir=settings.backup_dir)
     return with_local_postgres(settings, state)
 
 
@@ -168,23 +172,30 @@ def with_local_postgres(settings: Settings, state: StackState) -> Settings:
             "postgres_port": state.ports[postgres.NAME],
             "postgres_user": USER,
             "postgres_password": SecretStr(read_password(state.home)),
+            # one user for all, on this machine alone
+            "postgres_ingest_user": None,
+            "dagster_postgres_user": None,
+            "postgres_sslmode": "prefer",
+            "postgres_sslrootcert": None,
         }
     )
 
 
 def _prepare_databases(settings: Settings) -> None:
     create_database_if_missing(conninfo(settings))
-    create_database_if_missing(conninfo(settings, dbname=settings.dagster_postgres_db))
+    create_database_if_missing(conninfo(settings.for_dagster()))
     migrate(conninfo(settings))
 
 
 def _kafka(settings: Settings, state: StackState, say: Say) -> Kafka:
     named = settings.kafka_bootstrap_servers
     if named is not None and not is_local_kafka(settings, state):
-        if not kafka.can_reach(named, timeout_s=KAFKA_TIMEOUT_S):
+        security = security_options(settings)
+        if not kafka.can_reach(named, timeout_s=KAFKA_TIMEOUT_S, security=security):
+            log_in = " and the log-in (KAFKA_SASL_ and KAFKA_SSL_CA)" if security else ""
             raise FlightAssetsError(
-                f"Kafka does not answer at {named}: start it, correct KAFKA_BOOTSTRAP_SERVERS, or "
-                "unset that to have a local one started"
+                f"Kafka does not answer at {named}: start it, correct KAFKA_BOOTSTRAP_SERVERS"
+                f"{log_in}, or unset that to have a local one started"
             )
         return Kafka(named, "external")
     libs = libs_or_default(settings.kafka_libs)
@@ -244,4 +255,10 @@ def _endpoints(found: Settings, brokers: Kafka, *, is_postgres_local: bool) -> E
         is_postgres_local=is_postgres_local,
         kafka_bootstrap_servers=brokers.bootstrap_servers,
         kafka_kind=brokers.kind,
+        settings=_in_the_clear(found) if brokers.kind != "external" else found,
     )
+
+
+def _in_the_clear(settings: Settings) -> Settings:
+    """Return the settings for a Kafka of this machine alone, which asks for no log-in."""
+    return settings.model_copy(update={"kafka_security_protocol": "PLAINTEXT"})

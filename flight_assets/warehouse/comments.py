@@ -34,6 +34,7 @@ where
     namespaces.nspname = any(%(schemas)s)
     and classes.relkind in ('r', 'v', 'p', 'm')
     and not classes.relispartition
+    and pg_has_role(classes.relowner, 'usage')
 order by 1, 3
 """
 KINDS = {"v": "view", "m": "materialized view"}
@@ -54,7 +55,7 @@ def descriptions(manifest: Mapping[str, Any]) -> dict[tuple[str, str], str]:
 
 
 def write_comments(connection: psycopg.Connection[Any], manifest: Mapping[str, Any]) -> int:
-    """Comment what exists and is described otherwise; return how many comments were written."""
+    """Comment what exists, is this login's and described otherwise; return how many comments."""
     described = descriptions(manifest)
     schemas = sorted({relation.partition(".")[0] for relation, _ in described})
     statements = [

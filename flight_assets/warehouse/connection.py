@@ -37,7 +37,18 @@ def conninfo(settings: Settings, *, dbname: str | None = None) -> str:
         user=settings.postgres_user,
         password=settings.postgres_password.get_secret_value(),
         dbname=dbname or settings.postgres_db,
+        **tls(settings),
     )
+
+
+def tls(settings: Settings) -> dict[str, str]:
+    """Return how libpq is to secure a connection, by its own names; nothing for its default."""
+    wanted = {}
+    if settings.postgres_sslmode != "prefer":
+        wanted["sslmode"] = settings.postgres_sslmode
+    if settings.postgres_sslrootcert is not None:
+        wanted["sslrootcert"] = str(settings.postgres_sslrootcert)
+    return wanted
 
 
 def connect(
@@ -99,6 +110,21 @@ def why_not(conninfo: str, error: Exception) -> str:
         )
     if "the database system is" in words:  # starting up, shutting down, in recovery mode
         return f"Postgres at {where} takes no connections yet or any more: {words}; try again"
+    if "no encryption" in words:  # as its pg_hba.conf has it
+        return (
+            f"Postgres at {where} takes no connections in the clear: set POSTGRES_SSLMODE to "
+            "verify-full, and POSTGRES_SSLROOTCERT to the certificate of its authority"
+        )
+    if "certificate" in words:
+        return (
+            f"Postgres at {where} is not who it should be by its certificate: {words}; check "
+            "POSTGRES_HOST, POSTGRES_SSLMODE and POSTGRES_SSLROOTCERT"
+        )
+    if "permission denied for database" in words:
+        return (
+            f"Postgres at {where} does not let user {user} into the database {dbname}: name the "
+            "login that may (docs/security.md), or call `flight-assets roles apply`"
+        )
     return (
         f"Postgres at {where} cannot be used as user {user}: {words}; check POSTGRES_HOST, "
         "POSTGRES_PORT, POSTGRES_USER and POSTGRES_PASSWORD"

@@ -11,9 +11,18 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from flight_assets.errors import FlightAssetsError
 from flight_assets.warehouse.connection import CONNECT_TIMEOUT_S, connect, why_not
+from flight_assets.warehouse.troubles import why_locked
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x666C_6967_6874  # "flight": one migration at a time, whoever starts it
+# A statement that waits for a table keeps all others from it that come after: so not for ever.
+LOCK_TIMEOUT_S = 60
+# For its turn a migration waits as long as another takes, for tables no longer than it is told to.
+ITS_TURN = f"""
+set local lock_timeout = 0;
+select pg_advisory_xact_lock({MIGRATION_LOCK});
+set local lock_timeout to default;
+"""
 
 
 def create_database_if_missing(conninfo: str) -> bool:
@@ -25,8 +34,8 @@ def create_database_if_missing(conninfo: str) -> bool:
     with connect(make_conninfo(conninfo, dbname="postgres"), autocommit=True) as connection:
         try:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        except errors.DuplicateDatabase:
-            return False  # another was quicker
+        except (errors.DuplicateDatabase, errors.UniqueViolation):
+            return False  # another was quicker, or is as quick
         except errors.InsufficientPrivilege as error:
             raise FlightAssetsError(
                 f"the database {name} is missing and user {connection.info.user} may not create "
@@ -45,25 +54,37 @@ def _exists(conninfo: str, name: str) -> bool:
     return True
 
 
-def migrate(conninfo: str, *, to: str = "head") -> None:
-    """Bring the database to the newest migration, or to an older one that it has not reached yet,
-    all in one transaction; safe to repeat.
+def migrate(
+    conninfo: str, *, to: str = "head", lock_timeout_s: float = LOCK_TIMEOUT_S
+) -> list[str]:
+    """Bring the database to the newest migration, or to an older one that it has not reached yet.
+
+    All in one transaction, one process at a time: others wait, and find nothing left to do. Return
+    the migrations that this call applied, oldest first. Raises ``FlightAssetsError`` where somebody
+    holds a table for too long; the database then is as it was.
     """
     from alembic import command
     from alembic.config import Config
-    from sqlalchemy import create_engine, text
-    from sqlalchemy.pool import NullPool
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.pool import StaticPool
 
-    # psycopg reads the string itself: what it says of host, password and options holds unchanged
-    engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: connect(conninfo), poolclass=NullPool
-    )
     config = Config()
     config.set_main_option("script_location", os.fspath(MIGRATIONS).replace("%", "%%"))
-    with engine.begin() as connection:
-        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-        config.attributes["connection"] = connection
-        command.upgrade(config, to)
+    with connect(conninfo, lock_timeout_s=lock_timeout_s) as own:
+        # psycopg reads the string itself: what it says of host, password and options holds
+        engine = create_engine("postgresql+psycopg://", creator=lambda: own, poolclass=StaticPool)
+        try:
+            with engine.begin() as connection:
+                connection.exec_driver_sql(ITS_TURN)
+                config.attributes |= {"connection": connection, "applied": []}
+                command.upgrade(config, to)
+        except OperationalError as error:
+            if not isinstance(error.orig, errors.LockNotAvailable):
+                raise
+            why = why_locked(own, error.orig, is_any_in_the_way=True)
+            raise FlightAssetsError(f"the database was not migrated: {why}") from error
+    return list(config.attributes["applied"])
 
 
 @cache

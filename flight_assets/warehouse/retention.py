@@ -172,6 +172,12 @@ def modelled(connection: Connection) -> Modelled | None:
     )
 
 
+def modelled_elsewhere(models: Connection) -> Modelled | None:
+    """Return how far the models are by another connection, which then holds no lock on them."""
+    with models.transaction():
+        return modelled(models)
+
+
 def old_days(
     connection: Connection, tables: list[str], *, now: datetime, age_days: int, most: int | None
 ) -> list[LogDay]:
@@ -188,13 +194,21 @@ def old_days(
 
 
 def bronze_plan(
-    connection: Connection, *, now: datetime, age_days: int, most: int | None = None
+    connection: Connection,
+    *,
+    now: datetime,
+    age_days: int,
+    most: int | None = None,
+    models: Connection | None = None,
 ) -> Plan:
-    """Return which days of the raw tables may go, and what keeps the other old ones."""
+    """Return which days of the raw tables may go, and what keeps the other old ones.
+
+    ``models`` is a connection that may read silver and gold, where the other one may not.
+    """
     days = old_days(connection, list(RAW_TABLES), now=now, age_days=age_days, most=most)
     if not days:
         return Plan(may_go=(), kept={})
-    how_far = modelled(connection)
+    how_far = modelled(connection) if models is None else modelled_elsewhere(models)
     if how_far is None:
         reason = "no models have been built: start the line, or materialise an hour of it"
         return Plan(may_go=(), kept={day.day: reason for day in days})
@@ -202,17 +216,22 @@ def bronze_plan(
 
 
 def prune_bronze(
-    connection: Connection, *, now: datetime, age_days: int, run_id: str | None = None
+    connection: Connection,
+    *,
+    now: datetime,
+    age_days: int,
+    run_id: str | None = None,
+    models: Connection | None = None,
 ) -> Pruned:
     """Drop the days of the raw tables that are old and modelled; one transaction a day.
 
-    The connection must be free of a transaction. What is in use is tried again for a while, and
-    then kept with the reason.
+    ``models`` as in ``bronze_plan``. The connections must be free of a transaction. What is in use
+    is tried again for a while, and then kept with the reason.
     """
     with connection.transaction():
         # before the plan: what lands after it is looked up again
         seen = newest_slice_id(connection)
-        planned = bronze_plan(connection, now=now, age_days=age_days)
+        planned = bronze_plan(connection, now=now, age_days=age_days, models=models)
         every = partitions(connection, list(RAW_TABLES))
     dropped = drop_days(connection, planned.may_go, every, RAW_TABLES, seen=seen, run_id=run_id)
     return replace(dropped, kept={**planned.kept, **dropped.kept})

@@ -15,8 +15,9 @@ from flight_assets.errors import FlightAssetsError
 
 Connection = psycopg.Connection[Any]
 
-# Sessions that hold what an insert, a select or a ledger's writer has to wait for. A lock on a
-# partitioned table is one on each of its partitions too: the shortest name is the table's own.
+# Sessions that hold what an insert, a select or a ledger's writer has to wait for; a change of a
+# table waits for those too that only read it. A lock on a partitioned table is one on each of its
+# partitions too: the shortest name is the table's own.
 LOCK_HOLDERS = """
 select
     activity.pid,
@@ -39,6 +40,10 @@ where
         or locks.locktype = 'relation' and locks.mode in (
             'ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
             'AccessExclusiveLock'
+        )
+        or %(any)s and locks.relation in (
+            select oid from pg_class
+            where relnamespace::regnamespace::text in ('bronze', 'silver', 'gold')
         )
     )
 group by activity.pid, activity.usename, activity.application_name, activity.xact_start
@@ -72,13 +77,16 @@ def explained(connection: Connection) -> Iterator[None]:
         ) from error
 
 
-def why_locked(connection: Connection, error: Exception) -> str:
-    """Return who holds the locks that a statement has waited for in vain, and what to do."""
+def why_locked(connection: Connection, error: Exception, *, is_any_in_the_way: bool = False) -> str:
+    """Return who holds the locks that a statement has waited for in vain, and what to do.
+
+    ``is_any_in_the_way`` where the statement changes tables: those who only read are in its way.
+    """
     if connection.info.transaction_status != TransactionStatus.IDLE:
         connection.rollback()
     with connection.transaction():
         waited = connection.execute("show lock_timeout").fetchone()
-        holders = connection.execute(LOCK_HOLDERS).fetchall()
+        holders = connection.execute(LOCK_HOLDERS, {"any": is_any_in_the_way}).fetchall()
     after = f"after waiting {waited[0] if waited else 'in vain'}"
     if not holders:
         return f"{first_line(error)} {after}; whoever held the lock has let go since: run it again"

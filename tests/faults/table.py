@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.made_pages import DOCS, page_with
+
 FAULTS = Path(__file__).parent
 ROOT = FAULTS.parents[1]
-PAGE = ROOT / "docs" / "reliability.md"
-BEGIN, END = "<!-- made by python -m tests.faults.table -->", "<!-- end of what is made -->"
+PAGE = DOCS / "reliability.md"
+MAKER = "tests.faults.table"
 PARTS = ("Fault", "Promise", "Seen")
 HEAD = "| fault | promise | seen | test | cases a run |\n|---|---|---|---|---|"
 
@@ -83,12 +85,5 @@ def row(told: Told, counts: Counter[str]) -> str:
     return f"| {' | '.join([*said, place])} | {counts[f'{told.module}::{told.name}']} |"
 
 
-def page_with(made: str) -> str:
-    """Return the page with the tables in their place."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{made}\n\n{END}{after}"
-
-
 if __name__ == "__main__":
-    PAGE.write_text(page_with(tables(cases())))
+    PAGE.write_text(page_with(PAGE, MAKER, tables(cases())))

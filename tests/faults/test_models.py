@@ -23,7 +23,7 @@ from flight_assets.local.processes import wait_until
 from flight_assets.partitions import REPAIR_TAGS, tags_for
 from flight_assets.resources import resources
 from flight_assets.warehouse.building import MODELS_LOCK
-from tests.integration.conftest import _parsed, modelled  # noqa: F401 - fixtures
+from tests.integration.conftest import modelled, parsed  # noqa: F401 - fixtures
 from tests.integration.modelled import EIGHT, NINE, Modelled, flight, land_two_hours
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]

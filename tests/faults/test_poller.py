@@ -40,7 +40,7 @@ from tests.faults.feed_line import (
 )
 from tests.faults.own_kafka import OwnKafka, own_kafka
 from tests.faults.poll_worker import EVERY, STEPS
-from tests.integration.conftest import _parsed, modelled  # noqa: F401 # fixtures
+from tests.integration.conftest import modelled, parsed  # noqa: F401 # fixtures
 from tests.integration.modelled import Modelled
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]

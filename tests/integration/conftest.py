@@ -4,6 +4,7 @@ The first is parsed once a module and emptied for each test, the second new for 
 """
 
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +21,12 @@ from flight_assets.settings import PROJECT_ROOT, Settings
 from flight_assets.warehouse.connection import connect
 from flight_assets.warehouse.migrate import create_database_if_missing, migrate
 
+from .backup_site import Site, new_site, put_back, stopped
 from .modelled import Modelled
 
 
 @pytest.fixture(scope="module")
-def _parsed(server_conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Modelled]:
+def parsed(server_conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Modelled]:
     """One database for the module: dbt's manifest names it, and parsing takes seconds."""
     conninfo = make_conninfo(server_conninfo, dbname="models")
     create_database_if_missing(conninfo)
@@ -43,9 +45,9 @@ def _parsed(server_conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture
-def modelled(_parsed: Modelled) -> Modelled:
-    _parsed.reset()
-    return _parsed
+def modelled(parsed: Modelled) -> Modelled:
+    parsed.reset()
+    return parsed
 
 
 @pytest.fixture
@@ -103,6 +105,8 @@ def settings(
         "POSTGRES_PASSWORD": server["password"],
         "POSTGRES_DB": server["dbname"],
         "DAGSTER_POSTGRES_DB": name,
+        "DAGSTER_POSTGRES_USER": server["user"],
+        "DAGSTER_POSTGRES_PASSWORD": server["password"],
         "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
     }.items():
         monkeypatch.setenv(variable, str(value))
@@ -122,3 +126,32 @@ def instance(
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with dg.DagsterInstance.get() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """A server that archives its log, with a base backup."""
+    root = Path(tempfile.mkdtemp(prefix="flight-assets-backup-"))
+    root.chmod(0o755)
+    try:
+        yield new_site(root)
+    finally:
+        stopped(root / "home")
+        shutil.rmtree(root)
+
+
+@pytest.fixture
+def repaired(site: Site) -> Iterator[None]:
+    """What a test does to the files of the backups is undone after it."""
+    with put_back(site.places.root):
+        yield
+
+
+@pytest.fixture
+def target(site: Site) -> Iterator[Path]:
+    """A directory to restore into, that is not there yet."""
+    home = site.home.with_name("target")
+    yield home
+    if home.exists():
+        stopped(home)
+        shutil.rmtree(home)

@@ -23,13 +23,15 @@ from kafka_sensors.decoding import event_hours
 
 EIGHT = datetime(2025, 7, 20, 8, tzinfo=UTC)
 NINE = EIGHT + timedelta(hours=1)
-RESET = """
+EMPTY_BRONZE = """
+truncate bronze.landed_slices, bronze.slice_event_hours, bronze.raw_flights, bronze.raw_polls;
+truncate bronze.rejected_messages, bronze.pruned_days;
+"""
+STAND_INS = """
 drop schema if exists silver cascade;
 drop schema if exists gold cascade;
 create schema silver;
 create schema gold;
-truncate bronze.landed_slices, bronze.slice_event_hours, bronze.raw_flights, bronze.raw_polls;
-truncate bronze.rejected_messages, bronze.pruned_days;
 create table silver.airports_history (
     airport_icao text, airport_iata text, airport_name text, country_code text,
     continent_code text, lat_deg double precision, lon_deg double precision,
@@ -54,6 +56,7 @@ insert into silver.aircraft_types_history values
 create table silver.countries (country_code text, country_name text, continent_code text);
 insert into silver.countries values ('SG', 'Singapore', 'AS'), ('DE', 'Germany', 'EU');
 """
+RESET = EMPTY_BRONZE + STAND_INS
 PARTITION = """
 create table if not exists bronze.{table} partition of bronze.{parent}
 for values from ({first}) to ({end})

@@ -14,7 +14,7 @@ from flight_assets.workers import launcher as launching
 from flight_assets.workers import running
 from flight_assets.workers.launcher import WORKER_TAG, WarmRunLauncher, process_of
 
-from .launched_job import telling
+from .launched_job import END, telling
 
 pytestmark = pytest.mark.integration
 
@@ -141,14 +141,32 @@ def test_a_worker_that_vanished_is_missed(launched: Launched) -> None:
 def test_a_changed_source_starts_a_new_process_and_the_old_one_finishes_its_runs(
     launched: Launched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = launched.start("old", seconds=2)
+    old = launched.start("old", seconds=600)
     _, of_old = launched.told("old")
     monkeypatch.setattr(launching, "newest_change", lambda _: time.time())
     new = launched.start("new")
     _, of_new = launched.told("new")
     assert of_new != of_old
-    assert wait_until(lambda: launched.run(new).is_success and launched.run(old).is_success)
+    assert wait_until(lambda: launched.run(new).is_success)
+    assert launched.run(old).status == dg.DagsterRunStatus.STARTED
+    (launched.place / "old").with_suffix(END).touch()
+    assert wait_until(lambda: launched.run(old).is_success)
     assert wait_until(lambda: not psutil.pid_exists(of_old) or _is_zombie(of_old))
+
+
+def test_runs_of_the_old_version_finish_also_when_the_daemon_ends(
+    launched: Launched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = launched.start("left", seconds=600)
+    launched.told("left")
+    monkeypatch.setattr(launching, "newest_change", lambda _: time.time())
+    new = launched.start("cut", seconds=600)
+    launched.told("cut")
+    launched.launcher.dispose()
+    assert launched.run(new).is_finished
+    assert launched.run(old).status == dg.DagsterRunStatus.STARTED
+    (launched.place / "left").with_suffix(END).touch()
+    assert wait_until(lambda: launched.run(old).is_success)
 
 
 def test_a_server_that_died_is_started_again(launched: Launched) -> None:

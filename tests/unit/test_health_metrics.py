@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from flight_assets.core.backups import Backups
 from flight_assets.core.health import Disk, Lag, LayerAge, Rejected, Report, Unknown
 from flight_assets.health.metrics import metrics_of
 
@@ -53,6 +54,33 @@ def test_the_figures_of_the_line_are_there_under_their_units():
     assert found['rejected_messages_last_day{reason="all"}'] == 4
     assert found['rejected_messages_last_day{reason="not JSON"}'] == 3
     assert found['disk_bytes{part="database"}'] == 10
+
+
+def test_the_backups_are_told_where_there_are_some():
+    backups = Backups(
+        directory="/backups",
+        base_count=1,
+        base_bytes=7,
+        wal_count=1,
+        wal_bytes=16,
+        newest_label="20260131T022000Z",
+        newest_at=NOW - timedelta(seconds=60),
+        from_at=NOW - timedelta(seconds=60),
+        to_at=NOW,
+        missing=None,
+        archiving_fails_since=None,
+        max_age_s=3600,
+    )
+    found = samples(replace(REPORT, backups=backups))
+    assert found['backup_bytes{part="base"}'] == 7 and found['backup_bytes{part="wal"}'] == 16
+    assert found["backup_age_seconds"] == 60
+    assert found["backup_too_old_after_seconds"] == 3600
+    assert found["backup_restorable_to_timestamp_seconds"] == NOW.timestamp()
+    assert not any(name.startswith("backup") for name in samples(REPORT))
+    none = samples(replace(REPORT, backups=replace(backups, newest_at=None, to_at=None)))
+    assert "backup_age_seconds" not in none
+    trouble = 'problems{level="trouble"}'
+    assert none[trouble] == samples(REPORT)[trouble] + 1
 
 
 def test_what_was_never_materialized_has_no_age_and_is_a_problem():

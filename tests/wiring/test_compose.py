@@ -153,7 +153,7 @@ def test_every_secret_is_a_file_apart_and_is_used() -> None:
         place = source["file"]
         assert place == f"./secrets/{secret}" or place == f"${{{secret.upper()}_FILE:-/dev/null}}"
     ignored = (PROJECT_ROOT / ".gitignore").read_text().splitlines()
-    assert "secrets/" in ignored and ".env" in ignored
+    assert "/secrets/" in ignored and ".env" in ignored
 
 
 @pytest.mark.parametrize("name", ours())

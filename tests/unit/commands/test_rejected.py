@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flight_assets.cli import app
-from flight_assets.commands.show_rejected import printable
+from flight_assets.commands.words import printable
 from flight_assets.errors import FlightAssetsError
 
 

@@ -113,6 +113,12 @@ def test_a_country_is_named_with_its_code():
     assert cells(text, "A20N")[-1] == "1 flight"
 
 
+def test_words_of_the_feed_are_shown_and_neither_markup_nor_obeyed():
+    text = printed(answer("top_airlines", subject="[/]", label="[red]tide\x1b[2J"))
+    assert cells(text, "tide")[1:3] == ["[/]", "[red]tide\\x1b[2J"]
+    assert "\x1b" not in text
+
+
 def test_a_mean_has_a_continent_and_no_rank():
     text = printed(MEAN)
     assert cells(text, "value") == ["continent", "value", "flights"]

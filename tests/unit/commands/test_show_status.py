@@ -4,11 +4,13 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
 from flight_assets.commands.show_status import as_json, print_status
+from flight_assets.core.backups import Backups
 from flight_assets.core.health import (
     Disk,
     FailingCheck,
@@ -93,6 +95,40 @@ def test_a_line_that_is_well_is_said_with_its_warnings_last():
     assert "Disk database 3.2 GB" in lines
     assert "warning polls_cover_the_world warns (silver/as_of_hours), for 3 h" in lines
     assert lines[-1] == "All well. Warnings: 2."
+
+
+BACKUPS = Backups(
+    directory="/backups",
+    base_count=7,
+    base_bytes=21_000_000_000,
+    wal_count=2_000,
+    wal_bytes=33_000_000_000,
+    newest_label="20260131T022000Z",
+    newest_at=NOW - timedelta(hours=9),
+    from_at=NOW - timedelta(days=7),
+    to_at=NOW - timedelta(minutes=4),
+    missing=None,
+    archiving_fails_since=None,
+    max_age_s=26 * 3600,
+)
+
+
+def test_the_backups_are_told_by_age_size_and_reach():
+    text = " ".join(printed(replace(REPORT, backups=BACKUPS)).split())
+    assert (
+        "Backup newest 9 h ago, 7 of 21.0 GB, log 33.0 GB, can restore from 7 d ago to 4 min ago"
+    ) in text
+    assert "Backup off: BACKUP_DIR is not set" in " ".join(printed(REPORT).split())
+    none = replace(BACKUPS, newest_label=None, newest_at=None, base_count=0)
+    text = " ".join(printed(replace(REPORT, backups=none)).split())
+    assert "Backup none in /backups" in text and "there is no base backup" in text
+
+
+def test_json_has_the_backups_with_their_age():
+    told = json.loads(as_json([], replace(REPORT, backups=BACKUPS), []))["backups"]
+    assert told["age_s"] == 9 * 3600 and told["base_bytes"] == 21_000_000_000
+    assert told["from_at"] == "2026-01-24T12:00:00Z"
+    assert json.loads(as_json([], REPORT, []))["backups"] is None
 
 
 def test_what_is_not_known_is_no_none_and_no_zero():

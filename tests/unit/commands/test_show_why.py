@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,7 +10,14 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from flight_assets.commands.show_why import as_json, command_for, print_observations, sum_line
+from flight_assets.commands.show_why import (
+    as_json,
+    command_for,
+    print_choice,
+    print_evidence,
+    print_observations,
+    sum_line,
+)
 from flight_assets.errors import FlightAssetsError
 from flight_assets.warehouse.answers import Answer
 from flight_assets.warehouse.why import CountedFlight, Evidence, SeenMessage, chosen_answers
@@ -63,8 +71,29 @@ def test_what_is_not_ranked_is_a_mean_rounded_half_up():
 
 def test_the_command_names_what_the_answer_needs():
     assert command_for(answer(scope="AS")) == (
-        'flight-assets why top_airlines --as-of 2025-07-20T08 --scope AS --subject "SIA"'
+        "flight-assets why top_airlines --as-of 2025-07-20T08 --scope AS --subject SIA"
     )
+
+
+HOSTILE = "[/] $(reboot) \x1b[2J"
+SHOWN = "[/] $(reboot) \\x1b[2J"
+
+
+def test_a_command_to_copy_holds_nothing_that_a_shell_would_run():
+    command = command_for(answer(scope="AS", subject="'; reboot #"))
+    assert shlex.split(command)[-1] == "'; reboot #"
+
+
+def test_words_of_the_feed_are_shown_and_neither_markup_nor_obeyed():
+    hostile = answer(subject=HOSTILE, sentence=HOSTILE)
+    found = Evidence(answer=hostile, flights=[flight(HOSTILE), flight("b")])
+    console = Console(width=400, record=True, file=io.StringIO())
+    print_choice(console, [hostile], as_json=False)
+    print_evidence(console, found, most=None)
+    print_observations(console, found, HOSTILE, [])
+    text = console.export_text()
+    assert "\x1b" not in text
+    assert text.count(SHOWN) >= 6
 
 
 def test_an_unknown_scope_or_subject_names_those_that_there_are():

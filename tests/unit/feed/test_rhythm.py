@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 
@@ -134,3 +135,22 @@ def test_a_poll_in_one_line() -> None:
         "poll 20250720T082010Z-1f3a5c: 1485 aircraft, coverage 99.0 %, 7 requests, 4 tiles, "
         "2 of them incomplete, 2 rows refused"
     )
+
+
+def test_pollers_in_containers_keep_their_trees_in_one_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts: list[Path] = []
+    replace = Path.replace
+
+    def noted(draft: Path, target: Path) -> Path:
+        drafts.append(draft)
+        return replace(draft, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    monkeypatch.setattr(threading, "get_native_id", lambda: 7)
+    for name in ("poller-1", "poller-2"):
+        monkeypatch.setattr(socket, "gethostname", lambda name=name: name)
+        remember_tiling(tmp_path / "tiles-live.json", first_tiling())
+    assert len(set(drafts)) == 2
+    assert [each.name for each in tmp_path.iterdir()] == ["tiles-live.json"]
