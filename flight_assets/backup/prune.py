@@ -1,8 +1,8 @@
 """Dropping the base backups and the part of the log that no restore needs any more."""
 
-import os
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -63,6 +63,7 @@ def _prune_log(places: Places, oldest: BaseBackup) -> int:
 def _drop_parts(places: Places) -> None:
     """Remove the copies that a crash of the server cut off."""
     oldest = time.time() - PART_AGE_S
-    for entry in os.scandir(places.wal) if places.wal.is_dir() else ():
-        if entry.name.startswith(".") and entry.stat().st_mtime < oldest:
-            (places.wal / entry.name).unlink()
+    for part in places.wal.glob(".*"):
+        with suppress(FileNotFoundError):  # it has been given its name meanwhile
+            if part.stat().st_mtime < oldest:
+                part.unlink()

@@ -91,7 +91,8 @@ def stopped(home: Path) -> None:
 def put_back(root: Path) -> Iterator[None]:
     """Have the backups in a directory be as they were before the block, whatever it did to them."""
     kept = root.with_name("kept")
-    shutil.copytree(root, kept)
+    # a file that is being archived has a dot before its name, and is gone the next moment
+    shutil.copytree(root, kept, ignore=shutil.ignore_patterns(".*"))
     try:
         yield
     finally:
