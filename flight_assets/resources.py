@@ -5,6 +5,7 @@ Building a resource opens nothing; a connection is opened where it is used and c
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from flight_assets.core.polls import Poll
     from flight_assets.feed.client import FeedClient
+    from flight_assets.settings import Settings
     from kafka_sensors.client import Reader
 
 
@@ -37,8 +39,15 @@ class PostgresResource(dg.ConfigurableResource):
 
         Where the settings name a login that writes bronze, it is that one's if asked for.
         """
-        from flight_assets.settings import load_settings
         from flight_assets.warehouse.connection import conninfo
+
+        settings = self._settings
+        return conninfo(settings.for_bronze() if writes_bronze else settings)
+
+    @cached_property
+    def _settings(self) -> "Settings":
+        """The settings with what this resource was told: read once, as that takes milliseconds."""
+        from flight_assets.settings import load_settings
 
         own = {
             "postgres_host": self.host,
@@ -47,8 +56,7 @@ class PostgresResource(dg.ConfigurableResource):
             "postgres_password": SecretStr(self.password),
             "postgres_db": self.dbname,
         }
-        settings = load_settings().model_copy(update=own)
-        return conninfo(settings.for_bronze() if writes_bronze else settings)
+        return load_settings().model_copy(update=own)
 
     @contextmanager
     def connect(self, *, writes_bronze: bool = False) -> "Iterator[psycopg.Connection]":
@@ -86,13 +94,18 @@ class KafkaResource(dg.ConfigurableResource):
     @contextmanager
     def reader(self, topic: str) -> "Iterator[Reader]":
         """Give a reader of one topic, closed after the block."""
-        from flight_assets.brokers import security_options
-        from flight_assets.settings import load_settings
         from kafka_sensors.client import Reader
 
-        options = security_options(load_settings())
-        with Reader(self.bootstrap_servers, topic, options=options) as reader:
+        with Reader(self.bootstrap_servers, topic, options=self._security) as reader:
             yield reader
+
+    @cached_property
+    def _security(self) -> dict[str, str]:
+        """What lets the clients in: read from the settings once, as that takes milliseconds."""
+        from flight_assets.brokers import security_options
+        from flight_assets.settings import load_settings
+
+        return security_options(load_settings())
 
 
 class FeedResource(dg.ConfigurableResource):

@@ -180,11 +180,13 @@ def test_a_login_of_its_own_does_its_work_and_one_that_is_not_named_leaves_it() 
 
 
 def test_the_resource_lands_by_the_login_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    postgres = PostgresResource(host="db", port=1, user="me", password="hush", dbname="w")
+    told = {"host": "db", "port": 1, "user": "me", "password": "hush", "dbname": "w"}
+    postgres = PostgresResource(**told)
     assert postgres.conninfo(writes_bronze=True) == postgres.conninfo()
     monkeypatch.setenv("POSTGRES_HOST", "db")
     monkeypatch.setenv("POSTGRES_INGEST_USER", "ingest")
     monkeypatch.setenv("POSTGRES_INGEST_PASSWORD", "hush2")
+    postgres = PostgresResource(**told)  # each reads the settings once
     assert postgres.conninfo() == "host=db port=1 user=me password=hush dbname=w"
     landing = postgres.conninfo(writes_bronze=True)
     assert landing == "host=db port=1 user=ingest password=hush2 dbname=w"
