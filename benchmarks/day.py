@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import psycopg
 from psycopg import errors
-from psycopg.conninfo import make_conninfo
 from rich.console import Console
 from rich.table import Table
 
@@ -40,7 +39,7 @@ from flight_assets.local.endpoints import Endpoints
 from flight_assets.local.processes import free_port, spawn, stop
 from flight_assets.settings import PROJECT_ROOT
 from flight_assets.simulator.world import SimulatedWorld
-from flight_assets.warehouse.connection import connect
+from flight_assets.warehouse.connection import connect, conninfo
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 LOOK_S = 2.0
@@ -192,7 +191,7 @@ def measure(*, hours: int) -> dict[str, Any]:
     # whole hours, so that the last one has ended
     first = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - hours * HOUR
     with own_line() as found:
-        dagster = make_conninfo(found.conninfo(), dbname=found.dagster_postgres_db)
+        dagster = conninfo(found.settings.for_dagster())
         command = [sys.executable, "-m", "flight_assets.cli", "references"]
         subprocess.run(command, check=True, capture_output=True)
         begin = time.monotonic()

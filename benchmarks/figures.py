@@ -1,6 +1,7 @@
 """Where a benchmark keeps what it has measured."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,12 @@ from rich.console import Console
 from flight_assets.settings import PROJECT_ROOT
 
 PLACE = PROJECT_ROOT / ".flight-assets" / "benchmarks"
+
+
+def p95(values: Iterable[float]) -> float:
+    """Return the 95th percentile: that of the values which is nearest to it."""
+    ordered = sorted(values)
+    return ordered[round(0.95 * (len(ordered) - 1))]
 
 
 def keep(name: str, figures: dict[str, Any]) -> None:
