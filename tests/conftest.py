@@ -12,12 +12,12 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from flight_assets.local import kafka, postgres, stack
-from flight_assets.local.kafka_jars import libs_or_default, what_is_missing
 from flight_assets.local.postgres import LocalPostgres
 from flight_assets.local.processes import heed_interrupts
 from flight_assets.local.state import locked_state
 from flight_assets.settings import Settings
 from flight_assets.warehouse.migrate import create_database_if_missing, migrate
+from tests.apache_kafka import libs_or_skip
 
 TEMPLATE = "migrated"
 
@@ -87,10 +87,7 @@ def database(server_conninfo: str, _template: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def kafka_bootstrap(stack_home: Path) -> str:
     """The ``host:port`` of a real Apache Kafka; skips where this machine cannot run one."""
-    libs = libs_or_default(Settings().kafka_libs)
-    missing = what_is_missing(libs)
-    if missing is not None:
-        pytest.skip(f"needs Apache Kafka: {missing}")
+    libs = libs_or_skip()
     with locked_state(stack_home) as state:
         return kafka.start(state, libs)
 

@@ -12,16 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from flight_assets.local import processes
 from flight_assets.local.kafka import LOG4J, SERVER_SETTINGS, new_cluster_id
-from flight_assets.local.kafka_jars import fetch_jars, libs_or_default, what_is_missing
+from flight_assets.local.kafka_jars import fetch_jars
 from flight_assets.local.processes import HOST, ProcessRecord
 from flight_assets.local.state import silence
-from flight_assets.settings import Settings
+from tests.apache_kafka import libs_or_skip
 
 JVM_OPTIONS = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 PATIENCE_S = 120  # machines that run much else start a JVM slowly
@@ -178,10 +177,7 @@ def brokers_known_to(node: Node) -> set[int]:
 @contextmanager
 def running_cluster(size: int) -> Iterator[Cluster]:
     """Give a cluster that runs, and leave nothing of it; skips where Kafka cannot run."""
-    libs = libs_or_default(Settings().kafka_libs)
-    missing = what_is_missing(libs)
-    if missing is not None:
-        pytest.skip(f"needs Apache Kafka: {missing}")
+    libs = libs_or_skip()
     fetch_jars(libs, silence)
     place = Path(tempfile.mkdtemp(prefix="flight-assets-tests-"))
     cluster = Cluster(place, libs, size=size)

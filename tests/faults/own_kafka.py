@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from confluent_kafka.admin import AdminClient
 
 from flight_assets.feed.topics import PARTITION_COUNTS
 from flight_assets.local import kafka
-from flight_assets.local.kafka_jars import libs_or_default, what_is_missing
 from flight_assets.local.processes import wait_until
 from flight_assets.local.state import locked_state
-from flight_assets.settings import Settings
+from tests.apache_kafka import libs_or_skip
 
 
 class OwnKafka:
@@ -60,10 +58,7 @@ class OwnKafka:
 @contextmanager
 def own_kafka() -> Iterator[OwnKafka]:
     """Give a running broker; skip where this machine cannot run one."""
-    libs = libs_or_default(Settings().kafka_libs)
-    missing = what_is_missing(libs)
-    if missing is not None:
-        pytest.skip(f"needs Apache Kafka: {missing}")
+    libs = libs_or_skip()
     home = Path(tempfile.mkdtemp(prefix="flight-assets-tests-"))
     broker = OwnKafka(home, libs)
     try:

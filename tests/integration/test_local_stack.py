@@ -19,12 +19,12 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from flight_assets.errors import FlightAssetsError
 from flight_assets.local import stack
 from flight_assets.local.endpoints import Endpoints
-from flight_assets.local.kafka_jars import libs_or_default, what_is_missing
 from flight_assets.local.processes import record_of, wait_until
 from flight_assets.local.state import STATE_NAME, read_state
 from flight_assets.local.status import status
 from flight_assets.settings import PROJECT_ROOT, Settings
 from flight_assets.warehouse.connection import connect, conninfo
+from tests.apache_kafka import libs_or_skip
 
 pytestmark = [
     pytest.mark.integration,
@@ -36,10 +36,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def settings() -> Iterator[Settings]:
     """The settings of one home that the tests of this module share."""
-    libs = libs_or_default(Settings().kafka_libs)
-    missing = what_is_missing(libs)
-    if missing is not None:
-        pytest.skip(f"needs Apache Kafka: {missing}")
+    libs_or_skip()
     place = Path(tempfile.mkdtemp(prefix="flight-assets-tests-"))
     place.chmod(0o755)
     shared = Settings(flight_assets_home=place / "home", kafka_kind="apache")

@@ -28,11 +28,11 @@ from flight_assets.core.polls import POLLS_TOPIC
 from flight_assets.feed.client import FeedClient
 from flight_assets.feed.rhythm import poll_once
 from flight_assets.local import stack
-from flight_assets.local.kafka_jars import libs_or_default, what_is_missing
 from flight_assets.settings import PROJECT_ROOT, Settings
 from flight_assets.simulator.server import SimulatorServer
 from flight_assets.simulator.world import SimulatedWorld
 from flight_assets.warehouse.connection import connect, conninfo
+from tests.apache_kafka import libs_or_skip
 from tests.faults.proofs import assert_ledger_is_whole
 
 pytestmark = [
@@ -93,9 +93,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture
 def line(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
-    missing = what_is_missing(libs_or_default(Settings().kafka_libs))
-    if missing is not None:
-        pytest.skip(f"needs Apache Kafka: {missing}")
+    libs_or_skip()
     own = Settings(flight_assets_home=place / "home", backup_dir=place / "backups", _env_file=None)
     try:
         for name, value in stack.up(own).environment().items():

@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from flight_assets.certificates import certificate_of, keystore, make_certificates
 from flight_assets.feed.access import ADMIN, LANDING, POLLER, apply_access
 from flight_assets.feed.topics import ensure_topics
 from flight_assets.local import processes
 from flight_assets.local.kafka import LOG4J, SERVER_SETTINGS, can_reach, new_cluster_id
-from flight_assets.local.kafka_jars import fetch_jars, libs_or_default, what_is_missing
+from flight_assets.local.kafka_jars import fetch_jars
 from flight_assets.local.processes import HOST, ProcessRecord
 from flight_assets.local.state import silence
-from flight_assets.settings import Settings
+from tests.apache_kafka import libs_or_skip
 from tests.faults.cluster import PATIENCE_S, free_ports, java
 
 # Clients log in by SCRAM; the controller knows the brokers by their certificates, whose subject is
@@ -106,10 +104,7 @@ class SecuredKafka:
 @contextmanager
 def running_kafka() -> Iterator[SecuredKafka]:
     """Give such a broker, and leave nothing of it; skips where Kafka cannot run."""
-    libs = libs_or_default(Settings().kafka_libs)
-    missing = what_is_missing(libs)
-    if missing is not None:
-        pytest.skip(f"needs Apache Kafka: {missing}")
+    libs = libs_or_skip()
     fetch_jars(libs, silence)
     place = Path(tempfile.mkdtemp(prefix="flight-assets-tests-"))
     kafka = SecuredKafka(place, libs)
