@@ -10,7 +10,7 @@ attributes = context.config.attributes
 
 def note(*, step: MigrationInfo, **_: Any) -> None:
     """Tell the caller of a migration that was applied."""
-    attributes["applied"].append(step.up_revision_id)
+    attributes.setdefault("applied", []).append(step.up_revision_id)
 
 
 context.configure(
