@@ -154,6 +154,8 @@ def test_a_cluster_restored_to_a_second_catches_up_with_the_undisturbed_one(
     beside = Settings(
         flight_assets_home=place / "restored",
         postgres_host=None,
+        dagster_postgres_user=None,
+        dagster_postgres_password=None,
         kafka_bootstrap_servers=line.settings.kafka_bootstrap_servers,
         _env_file=None,
     )

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from confluent_kafka.admin import AdminClient
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from flight_assets.core.observations import POSITIONS_TOPIC
+from flight_assets.core.polls import POLLS_TOPIC
+from flight_assets.feed.topics import ensure_topics
 from flight_assets.settings import PROJECT_ROOT
 from flight_assets.warehouse.privileges import LOGINS
 from flight_assets.warehouse.roles import apply_roles
@@ -87,9 +91,20 @@ def databases(bare: Databases) -> Databases:
 
 
 @pytest.fixture
+def new_topics(kafka_bootstrap: str) -> str:
+    """The ``host:port`` of a Kafka whose topics hold nothing that other tests published."""
+    admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
+    there = {POSITIONS_TOPIC, POLLS_TOPIC} & set(admin.list_topics(timeout=20).topics)
+    for deleted in admin.delete_topics([*there]).values() if there else ():
+        deleted.result()
+    ensure_topics(kafka_bootstrap)
+    return kafka_bootstrap
+
+
+@pytest.fixture
 def by_roles(
     bare: Databases,
-    kafka_bootstrap: str,
+    new_topics: str,
     no_settings: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -109,7 +124,7 @@ def by_roles(
         "DAGSTER_POSTGRES_DB": conninfo_to_dict(bare.dagster)["dbname"],
         "DAGSTER_POSTGRES_USER": "dagster",
         "DAGSTER_POSTGRES_PASSWORD": bare.passwords["dagster"],
-        "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+        "KAFKA_BOOTSTRAP_SERVERS": new_topics,
         "FEED_SOURCE": "simulated",
         "FEED_REQUESTS_PER_MINUTE": "1000",
         "DAGSTER_HOME": tmp_path / "dagster",
