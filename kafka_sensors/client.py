@@ -6,6 +6,7 @@ take them away.
 
 import logging
 from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack
 from time import monotonic
 from typing import Any, Self
 
@@ -87,8 +88,11 @@ class Reader:
             "logger": log,
             **(options or {}),
         }
-        self._admin = AdminClient(client)
-        self._consumer = Consumer({**client, **CONSUMER, "group.id": group_id})
+        consumer = Consumer({**client, **CONSUMER, "group.id": group_id})
+        self._clients = ExitStack()
+        # not left to the garbage collector: the client and this reader know each other
+        self._admin = self._clients.enter_context(AdminClient(client))
+        self._consumer = self._clients.enter_context(consumer)
         self._metadata: Any = None
 
     def __enter__(self) -> Self:
@@ -98,8 +102,8 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
-        self._consumer.close()
+        """Close the connections; the reader is of no use afterwards."""
+        self._clients.close()
 
     def topic_id(self) -> str:
         """Return the identity of the topic: another one when it is made again by its name.

@@ -1,14 +1,17 @@
 """What the reader makes of real brokers: offsets without messages, figures, refusals."""
 
+import gc
 from collections.abc import Iterator
 from datetime import timedelta
 from time import monotonic, sleep
 
 import msgspec
+import psutil
 import psycopg
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
+from flight_assets.local.processes import wait_until
 from kafka_sensors.backlog import measure
 from kafka_sensors.client import Reader
 from kafka_sensors.errors import (
@@ -34,6 +37,26 @@ def wide_topic(kafka_bootstrap: str, database: str) -> Iterator[Topic]:
     topic = Topic(kafka_bootstrap, database, partitions=3)
     yield topic
     topic.delete()
+
+
+def connections_to(address: str) -> int:
+    port = int(address.rpartition(":")[2])
+    found = psutil.Process().net_connections("tcp")
+    return sum(each.status == "ESTABLISHED" and each.raddr.port == port for each in found)
+
+
+def test_a_reader_that_is_closed_leaves_no_connection(topic: Topic) -> None:
+    gc.disable()  # it would find them some time
+    try:
+        before = connections_to(topic.bootstrap)
+        with Reader(topic.bootstrap, topic.name) as reader:
+            reader.topic_id()
+            assert connections_to(topic.bootstrap) > before
+        assert wait_until(
+            lambda: connections_to(topic.bootstrap) <= before, timeout_s=5, first_pause_s=0.1
+        )
+    finally:
+        gc.enable()
 
 
 def test_offsets_without_a_message_are_passed(topic: Topic) -> None:
