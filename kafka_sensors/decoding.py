@@ -90,7 +90,7 @@ def prepare(batch: Batch, target: Target) -> Prepared:
         rows += map(target.row, records)
         event_times_s += map(target.event_at_s, records)
     prepared = Prepared(batch, offsets, rows, event_times_s, rejected)
-    too_large = integers_too_large(prepared, target.columns)
+    too_large = integers_too_large(prepared, target)
     return prepared.without(too_large) if too_large else prepared
 
 
@@ -137,11 +137,38 @@ def reason_for(error: ValueError | RecursionError) -> str:
     return "too_deep" if isinstance(error, RecursionError) else "contract"
 
 
-def integers_too_large(prepared: Prepared, columns: Mapping[str, str]) -> dict[int, str]:
+def integers_that_fit(record: type[msgspec.Struct], columns: Mapping[str, str]) -> frozenset[str]:
+    """Return the integer columns that hold whatever the fields of a record may be.
+
+    Those whose fields have both limits by ``msgspec.Meta``, within the column's size.
+    """
+    return frozenset(
+        field.name
+        for field in msgspec.structs.fields(record)
+        if columns.get(field.name) in INTEGER_BITS
+        and fits_in(msgspec.inspect.type_info(field.type), INTEGER_BITS[columns[field.name]])
+    )
+
+
+def fits_in(kind: msgspec.inspect.Type, bits: int) -> bool:
+    """Return whether every value of a type is null or a signed integer of so many bits.
+
+    >>> [fits_in(msgspec.inspect.IntType(le=le, ge=0), 16) for le in (32_767, 32_768, None)]
+    [True, False, False]
+    """
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return all(fits_in(each, bits) for each in kind.types)
+    if isinstance(kind, msgspec.inspect.IntType):
+        limits, limit = (kind.ge, kind.le), 2 ** (bits - 1)
+        return None not in limits and not any(out_of_range(each, limit) for each in limits)
+    return isinstance(kind, msgspec.inspect.NoneType)
+
+
+def integers_too_large(prepared: Prepared, target: Target) -> dict[int, str]:
     """Return, by offset, the rows whose integers do not fit their columns, and why."""
     unstorable: dict[int, str] = {}
-    for position, (column, kind) in enumerate(columns.items()):
-        if kind not in INTEGER_BITS:
+    for position, (column, kind) in enumerate(target.columns.items()):
+        if kind not in INTEGER_BITS or column in target.fitting:
             continue
         limit = 2 ** (INTEGER_BITS[kind] - 1)
         value_of = itemgetter(position)

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 from psycopg import errors, sql
-from psycopg.abc import Buffer
+from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Dumper
 from psycopg.copy import LibpqWriter
 from psycopg.pq import Format
@@ -47,18 +47,37 @@ class Instant:
     """What ``InstantDumper`` is registered for; its values are Unix seconds or datetimes."""
 
 
+class BinaryInstants(dict[Any, bytes]):
+    """The binary forms of Unix seconds and of datetimes with their zone, each made once."""
+
+    _pack = struct.Struct("!q").pack
+
+    def __missing__(self, at: Any) -> bytes:
+        """Make one, and keep it."""
+        of_s = isinstance(at, int)
+        made = self._pack((at - POSTGRES_EPOCH_S) * 1_000_000 if of_s else microseconds(at))
+        self[at] = made
+        return made
+
+
 class InstantDumper(Dumper):
-    """Writes a timestamptz as Postgres keeps it: microseconds since 2000."""
+    """Writes a timestamptz as Postgres keeps it: microseconds since 2000.
+
+    By a lookup, as the rows of a slice have few instants: for none of them does psycopg call Python
+    then, which would take as long as half of the other columns together.
+    """
 
     oid = psycopg.postgres.types["timestamptz"].oid
     format = Format.BINARY
-    _pack = struct.Struct("!q").pack
+
+    def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
+        super().__init__(cls, context)
+        self._binary = BinaryInstants()
+        self.dump = self._binary.__getitem__  # type: ignore[assignment, method-assign]
 
     def dump(self, obj: Any) -> bytes:
         """Return the binary form of Unix seconds, or of a datetime with its zone."""
-        if isinstance(obj, int):
-            return self._pack((obj - POSTGRES_EPOCH_S) * 1_000_000)
-        return self._pack(microseconds(obj))
+        return self._binary[obj]
 
 
 class BlockWriter(LibpqWriter):

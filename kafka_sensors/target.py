@@ -29,6 +29,8 @@ class Target:
     row: Callable[[Any], tuple[Any, ...]]
     # Event time of a record, Unix seconds from year 1 to 9999: which hours a slice can change.
     event_at_s: Callable[[Any], int]
+    # Integer columns whose values the contract keeps within their size: nobody looks again.
+    fitting: frozenset[str] = frozenset()
     ledger_schema: str = "bronze"
     earliest_hour: datetime = EPOCH  # no message lands before it, whatever its timestamp
     # What a person calls to accept that messages are gone: errors that need it name it.

@@ -12,6 +12,7 @@ from flight_assets.errors import FlightAssetsError
 from flight_assets.partitions import FIRST_HOUR, hour_of, hourly_utc, hours_of_run
 from flight_assets.resources import KafkaResource, PostgresResource
 from flight_assets.warehouse.brin import summarize
+from kafka_sensors.decoding import integers_that_fit
 from kafka_sensors.landing import LandedHour, Target, land_waiting
 from kafka_sensors.replay import replay_hours
 from kafka_sensors.sensors import is_landing_run
@@ -46,6 +47,7 @@ RAW_FLIGHTS = Target(
     table="bronze.raw_flights",
     columns=FLIGHT_COLUMNS,
     decode=observations.decode,
+    fitting=integers_that_fit(observations.Observation, FLIGHT_COLUMNS),
     row=attrgetter(*FLIGHT_COLUMNS),
     event_at_s=attrgetter("observed_at"),
     earliest_hour=hour_of(FIRST_HOUR),
@@ -71,6 +73,7 @@ RAW_POLLS = Target(
     table="bronze.raw_polls",
     columns=POLL_COLUMNS,
     decode=polls.decode,
+    fitting=integers_that_fit(polls.Poll, POLL_COLUMNS),
     row=attrgetter(*POLL_COLUMNS),
     event_at_s=attrgetter("started_at"),
     earliest_hour=hour_of(FIRST_HOUR),

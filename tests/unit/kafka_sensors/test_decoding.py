@@ -1,6 +1,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
+from typing import Annotated
 
 import msgspec
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka_sensors.batches import Batch
-from kafka_sensors.decoding import MAX_GAP_S, event_hours, prepare
+from kafka_sensors.decoding import MAX_GAP_S, event_hours, integers_that_fit, prepare
 from kafka_sensors.offsets import OffsetRange
 from kafka_sensors.target import Target
 
@@ -90,6 +91,21 @@ def test_a_bad_message_has_its_reason(value: bytes | None, reason: str) -> None:
 def test_the_largest_integers_of_a_column_are_rows(level: int) -> None:
     prepared = prepare(batch_of(b'{"read_at":1,"level":%d}' % level), TARGET)
     assert list(prepared.rows) == [(1, level)]
+
+
+class Bounded(msgspec.Struct):
+    small: Annotated[int, msgspec.Meta(ge=-32_768, le=32_767)] | None
+    large: Annotated[int, msgspec.Meta(ge=0, le=32_768)]
+    half: Annotated[int, msgspec.Meta(ge=0)]
+    text: str | None
+
+
+def test_integers_that_the_contract_bounds_are_not_looked_at_again() -> None:
+    columns = dict.fromkeys(("small", "large", "half"), "int2") | {"text": "text"}
+    assert integers_that_fit(Bounded, columns) == {"small"}
+    trusting = replace(TARGET, fitting=frozenset({"level"}))
+    prepared = prepare(batch_of(b'{"read_at":1,"level":32768}'), trusting)
+    assert list(prepared.rows) == [(1, 32768)]
 
 
 def test_a_decoder_that_is_broken_is_no_fault_of_the_message() -> None:
