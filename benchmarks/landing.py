@@ -3,9 +3,10 @@
 ``python -m benchmarks.landing --messages 2000000`` starts a Postgres and a Kafka of its own, or
 uses those that ``POSTGRES_*`` and ``KAFKA_BOOTSTRAP_SERVERS`` name. All ways write the same rows of
 the real contract into the same table with the same indexes: landing, COPY of the raw bytes of the
-same rows (the limit), COPY of rows that are ready in the process, ``executemany``, and one INSERT
-per message. Landing and raw bytes take turns and their medians are compared; of the slow ways a
-sample is timed. Ends with 1 where a limit is missed.
+same rows (the limit), COPY of rows that are ready in the process, ``executemany`` by psycopg2,
+which waits for each row, and by psycopg 3, which does not, and one INSERT per message. Landing and
+raw bytes take turns and their medians are compared; of the slow ways a sample is timed. Ends with 1
+where a limit is missed.
 
 ``--only-landing`` times landing alone, for a backlog that fills the disk once: its memory must not
 grow with what waits.
@@ -40,6 +41,7 @@ from benchmarks.landing_ways import (
     copy_each,
     copy_raw_bytes,
     execute_many,
+    execute_many_by_psycopg2,
     insert_each,
     land,
     prepared_rows,
@@ -205,7 +207,9 @@ def measure_ways(place: Place, *, messages: int, sample: int, runs: int) -> Figu
     empty(place)
     prepared_per_s = copy_each(place.conninfo, rows)
     empty(place)
-    many_per_s = execute_many(place.conninfo, rows)
+    many_per_s = execute_many_by_psycopg2(place.conninfo, rows)
+    empty(place)
+    pipelined_per_s = execute_many(place.conninfo, rows)
     empty(place)
     each = min(sample, EACH_SAMPLE)
     inserted_per_s = insert_each(place.bootstrap_servers, place.conninfo, place.topic, each)
@@ -217,10 +221,12 @@ def measure_ways(place: Place, *, messages: int, sample: int, runs: int) -> Figu
         "raw_copy_per_s": round(statistics.median(copies)),
         "prepared_copy_per_s": round(prepared_per_s),
         "executemany_per_s": round(many_per_s),
+        "pipelined_executemany_per_s": round(pipelined_per_s),
         "insert_per_s": round(inserted_per_s),
         "samples": {"prepared": len(rows), "executemany": len(rows), "insert": each},
         "landing_of_raw_copy": round(of_raw_copy, 3),
         "landing_over_executemany": round(over_many, 1),
+        "landing_over_pipelined": round(landed_per_s / pipelined_per_s, 1),
         "landing_over_insert": round(landed_per_s / inserted_per_s, 1),
         "raw_copies_per_s": [round(each) for each in copies],
         "is_fast": of_raw_copy >= LEAST_OF_RAW_COPY and over_many >= LEAST_OVER_EXECUTEMANY,
@@ -264,18 +270,25 @@ def show(figures: Figures) -> None:
     table.add_row("landing: broker to committed rows", f"{figures['landed_per_s']:,}", "", "")
     samples = figures.get("samples", {})
     if samples:
-        raw, many, each = (
+        raw, many, pipelined, each = (
             f"{figures[name]}" + unit
             for name, unit in (
                 ("landing_of_raw_copy", " of it"),
                 ("landing_over_executemany", " times it"),
+                ("landing_over_pipelined", " times it"),
                 ("landing_over_insert", " times it"),
             )
         )
         rows = (
             ("binary COPY of raw bytes", "raw_copy_per_s", raw, f"{LEAST_OF_RAW_COPY} of it"),
             ("binary COPY of prepared rows", "prepared_copy_per_s", "", ""),
-            ("executemany", "executemany_per_s", many, f"{LEAST_OVER_EXECUTEMANY} times it"),
+            (
+                "executemany, psycopg2",
+                "executemany_per_s",
+                many,
+                f"{LEAST_OVER_EXECUTEMANY} times it",
+            ),
+            ("executemany, psycopg 3: pipelined", "pipelined_executemany_per_s", pipelined, ""),
             ("one INSERT per message, each committed", "insert_per_s", each, ""),
         )
         for way, name, ratio, limit in rows:

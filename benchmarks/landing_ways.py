@@ -3,11 +3,14 @@
 import resource
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
+import psycopg2
 from psycopg import sql
 
 from flight_assets.assets.raw_flights import RAW_FLIGHTS
@@ -89,13 +92,11 @@ def copy_raw_bytes(conninfo: str, path: Path) -> float:
         return cursor.rowcount / (time.perf_counter() - begin)
 
 
-def insert_statement() -> sql.Composed:
+def insert_statement() -> bytes:
     """Return the INSERT of one row, as parameters."""
     columns = ["log_hour", "slice_id", "kafka_partition", "kafka_offset", *RAW_FLIGHTS.columns]
-    return sql.SQL("insert into bronze.raw_flights ({}) values ({})").format(
-        sql.SQL(", ").join(map(sql.Identifier, columns)),
-        sql.SQL(", ").join([sql.Placeholder()] * len(columns)),
-    )
+    marks = ", ".join(["%s"] * len(columns))
+    return f"insert into bronze.raw_flights ({', '.join(columns)}) values ({marks})".encode()
 
 
 def messages(reader: Reader, count: int) -> Iterator[tuple[int, Message]]:
@@ -146,8 +147,20 @@ def execute_many(conninfo: str, rows: Sequence[Row]) -> float:
 
     psycopg sends a batch in pipeline mode, without waiting for each row.
     """
+    with psycopg.connect(conninfo) as connection:
+        return in_batches(connection, rows)
+
+
+def execute_many_by_psycopg2(conninfo: str, rows: Sequence[Row]) -> float:
+    """Do the same by psycopg2, which waits for each row; return rows/s."""
+    with closing(psycopg2.connect(conninfo)) as connection:
+        return in_batches(connection, rows)
+
+
+def in_batches(connection: Any, rows: Sequence[Row]) -> float:
+    """INSERT the rows over a connection of either driver, a commit for each slice's worth."""
     begin = time.perf_counter()
-    with psycopg.connect(conninfo) as connection, connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         for start in range(0, len(rows), Limits().messages):
             cursor.executemany(insert_statement(), rows[start : start + Limits().messages])
             connection.commit()
