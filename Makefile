@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Two processes with servers of their own; a file's tests stay together.
+# Two processes with servers of their own; a file's tests stay together. In the order of the files:
+# the unit tests, which are short, come last, so that both processes end at about the same time.
 TESTERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(TESTERS)
+BY_FILE := --dist loadfile --no-loadscope-reorder
 
 # The line in containers (docs/deploy.md): `make up PROFILES=simulator,cluster`.
 COMPOSE ?= docker compose
@@ -59,13 +61,13 @@ logs:  ## what the containers say, until Ctrl-C
 	@$(OF_ALL) logs --follow --tail 100
 
 test: $(STAMP)  ## all tests, on a real Postgres and a real Kafka
-	$(PYTEST) --dist loadfile tests
+	$(PYTEST) $(BY_FILE) tests
 
 test-compose: $(STAMP)  ## the containers, from nothing to answers; each of them killed
 	$(BIN)/python -m pytest tests/compose -m compose
 
 test-faults: $(STAMP)  ## the fault suite: processes killed, servers stopped, feeds that lie
-	$(PYTEST) --dist loadfile tests/faults -m faults
+	$(PYTEST) $(BY_FILE) tests/faults -m faults
 
 test-long: $(STAMP)  ## the long tests: three simulated days beside the oracle
 	$(PYTEST) tests/long -m long

@@ -34,7 +34,7 @@ SEEDS = PROJECT_ROOT / "dbt_project" / "seeds"
 HOUR = timedelta(hours=1)
 HOURS = 24
 FIRST = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 26 * HOUR
-ONE_OF = 4  # of the world's aircraft: three days of all of them take half an hour
+ONE_OF = 8  # of the world's aircraft: three days of all of them take half an hour
 POLLS_AT = (timedelta(minutes=20), timedelta(minutes=50))
 ANSWERS = """
 select
