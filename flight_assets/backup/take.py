@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from time import sleep
 
 from psycopg.conninfo import make_conninfo
 
@@ -64,8 +65,7 @@ def back_up(places: Places, conninfo: str, *, say: Say = silence) -> BaseBackup:
     with places.locked(), connect(conninfo, autocommit=True) as connection:
         segment_bytes = needs_archiving(connection)
         _drop_unfinished(places)
-        began = _about(connection)
-        label = began.now.strftime(LABEL_FORMAT)
+        began, label = _begin(connection, places)
         with _unfinished(places, label) as place:
             say(f"Taking the base backup {label} …")
             _base_backup(conninfo, place / "data", label)
@@ -80,6 +80,19 @@ def back_up(places: Places, conninfo: str, *, say: Say = silence) -> BaseBackup:
         return backup
 
 
+def _begin(connection: Connection, places: Places) -> tuple[About, str]:
+    """Return what the server says of itself, and the label of a backup that begins now.
+
+    A label is a second, so this waits for the next one where a backup has this one's.
+    """
+    while True:
+        began = _about(connection)
+        label = began.now.strftime(LABEL_FORMAT)
+        if not (places.base / label).exists():
+            return began, label
+        sleep(0.1)
+
+
 def _about(connection: Connection) -> About:
     row = connection.execute(ABOUT).fetchone()
     assert row is not None
@@ -89,8 +102,6 @@ def _about(connection: Connection) -> About:
 @contextmanager
 def _unfinished(places: Places, label: str) -> Iterator[Path]:
     """Give a directory for the backup, gone again where it does not become one."""
-    if (places.base / label).exists():
-        raise FlightAssetsError(f"there is a base backup {label} of this second: try again")
     places.base.mkdir(mode=0o700, exist_ok=True)
     place = places.base / f".{label}"
     place.mkdir(mode=0o700)

@@ -24,7 +24,7 @@ from flight_assets.backup.look import look
 from flight_assets.backup.places import Places, write_record
 from flight_assets.backup.prune import prune
 from flight_assets.backup.restore import restore
-from flight_assets.backup.take import back_up, backup_conninfo
+from flight_assets.backup.take import LABEL_FORMAT, back_up, backup_conninfo
 from flight_assets.backup.verify import faults_of_all
 from flight_assets.backup_job import backup_job
 from flight_assets.commands.line import first_error
@@ -199,6 +199,19 @@ def test_a_backup_that_was_cut_off_is_none_and_goes_with_the_next(site: Site) ->
     assert site.places.backups() == [site.backup]
     back_up(site.places, site.conninfo)
     assert not remains.exists()
+
+
+@pytest.mark.usefixtures("new_backups")
+def test_a_backup_in_the_second_of_another_one_waits_for_the_next(site: Site) -> None:
+    seconds = [datetime.now(UTC) + timedelta(seconds=n) for n in range(3)]
+    taken = [site.places.base / at.strftime(LABEL_FORMAT) for at in seconds]
+    for place in taken:
+        place.mkdir()
+    try:
+        assert back_up(site.places, site.conninfo).label not in [place.name for place in taken]
+    finally:
+        for place in taken:
+            place.rmdir()
 
 
 def test_a_login_that_may_only_replicate_takes_backups(
