@@ -21,7 +21,7 @@ OF_ALL = $(COMPOSE) $(SETTINGS) --profile '*'
 OWNER = $(shell ls -ldn secrets 2>/dev/null | awk '$$3 > 0 {print "FLIGHT_ASSETS_UID=" $$3 " FLIGHT_ASSETS_GID=" $$4}')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev docs secrets up down ps logs test test-compose test-faults test-long test-unit restore-drill lint check bench bench-modelling lock sbom clean
+.PHONY: help install demo dev docs secrets up rotate down ps logs test test-compose test-faults test-long test-unit restore-drill lint check bench bench-modelling lock sbom clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -48,7 +48,12 @@ secrets: $(STAMP)  ## passwords and certificates for production, into files that
 	$(BIN)/flight-assets secrets make
 
 up:  ## start the line in containers; PROFILES=simulator, cluster or both, with a comma between
+	@if [ -x $(BIN)/flight-assets ]; then $(BIN)/flight-assets secrets check; fi
 	$(OWNER) $(COMPOSE) $(SETTINGS) $(CHOSEN) up --detach --build --wait
+
+rotate:  ## another password in the containers: NAME=kafka_poller_password
+	$(OWNER) $(OF_ALL) run --rm --no-deps --volume $(CURDIR)/secrets:/secrets \
+		--env FLIGHT_ASSETS_SECRETS=/secrets migrate flight-assets secrets rotate $(NAME)
 
 down:  ## stop what runs here, the local stack and the containers; the data stays
 	@if [ -x $(BIN)/flight-assets ]; then $(BIN)/flight-assets down; fi

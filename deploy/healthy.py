@@ -50,11 +50,11 @@ def daemon() -> str | None:
     """Return which daemons have been silent for too long, ``None`` where none has."""
     import psycopg
 
-    password = Path(os.environ["POSTGRES_PASSWORD_FILE"]).read_text().strip()
+    password = Path(os.environ["DAGSTER_POSTGRES_PASSWORD_FILE"]).read_text().strip()
     with psycopg.connect(
         host=os.environ["POSTGRES_HOST"],
         port=os.environ.get("POSTGRES_PORT", "5432"),
-        user=os.environ["POSTGRES_USER"],
+        user=os.environ["DAGSTER_POSTGRES_USER"],
         password=password,
         dbname=os.environ.get("DAGSTER_POSTGRES_DB", "dagster"),
         connect_timeout=TIMEOUT_S,

@@ -3,7 +3,7 @@
 Two commands, as two may call them: who may make databases and topics, and the line itself.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,19 +19,28 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def migrate() -> None:
+def migrate(
+    roles: Annotated[
+        bool, typer.Option("--roles", help="And what `flight-assets roles apply` does.")
+    ] = False,
+) -> None:
     """Make the databases and topics that are missing, and migrate the warehouse.
 
     For servers that the settings name: once before the line starts, and with each new version.
     """
+    from flight_assets.brokers import security_options
+    from flight_assets.commands.roles import apply as apply_roles
     from flight_assets.feed.topics import PARTITION_COUNTS, ensure_topics
     from flight_assets.local import stack
 
-    endpoints = stack.up(settings_with_servers(), say=typer.echo)
+    settings = settings_with_servers()
+    endpoints = stack.up(settings, say=typer.echo)
     databases = (endpoints.postgres_db, endpoints.dagster_postgres_db)
     typer.echo(f"The databases {' and '.join(databases)} are there, the first one is migrated.")
-    ensure_topics(endpoints.kafka_bootstrap_servers)
+    ensure_topics(endpoints.kafka_bootstrap_servers, security_options(settings))
     typer.echo(f"The topics {' and '.join(PARTITION_COUNTS)} are there.")
+    if roles:
+        apply_roles()
 
 
 def prepare() -> None:

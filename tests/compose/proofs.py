@@ -6,10 +6,13 @@ from .stack import Stack, eventually
 
 TOPICS = {"flights.positions": "raw_flights", "flights.polls": "raw_polls"}
 HIGH_WATERMARKS = """
-import json, os
+import json
 from confluent_kafka import Consumer, TopicPartition
-servers = os.environ["KAFKA_BOOTSTRAP_SERVERS"]
-reader = Consumer({"bootstrap.servers": servers, "group.id": "look"})
+from flight_assets.brokers import security_options
+from flight_assets.settings import load_settings
+settings = load_settings()
+servers = {"bootstrap.servers": settings.kafka_bootstrap_servers, **security_options(settings)}
+reader = Consumer({**servers, "group.id": "kafka-sensors-landing"})
 found = {}
 for name, topic in reader.list_topics(timeout=20).topics.items():
     for partition in topic.partitions:

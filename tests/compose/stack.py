@@ -13,7 +13,7 @@ from pathlib import Path
 from flight_assets.settings import PROJECT_ROOT
 
 from .engine import Engine
-from .secret_files import Secrets, make_secrets
+from .secret_files import Secrets, new_secrets
 
 NAME = "flight-assets-test"
 IMAGE = "flight-assets:test"
@@ -141,7 +141,7 @@ def _copy_project(engine: Engine, place: Path) -> Secrets:
     if engine.is_own:  # on the machine's own network, so for this machine alone
         nginx = place / "deploy" / "nginx.conf"
         nginx.write_text(nginx.read_text().replace("listen 8443", f"listen 127.0.0.1:{PORT}"))
-    return make_secrets(place / "secrets")
+    return new_secrets(place / "secrets")
 
 
 def _is_taken(port: int) -> bool:

@@ -16,9 +16,13 @@ pytestmark = [pytest.mark.compose, pytest.mark.timeout(2400)]
 # a minute by default; `COMPOSE_BROKER_GONE_S=600 make test-compose` takes ten
 GONE_S = float(os.environ.get("COMPOSE_BROKER_GONE_S", "60"))
 IN_SYNC = """
-import json, os
+import json
 from confluent_kafka.admin import AdminClient
-admin = AdminClient({"bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"]})
+from flight_assets.brokers import security_options
+from flight_assets.settings import load_settings
+settings = load_settings()
+servers = {"bootstrap.servers": settings.kafka_bootstrap_servers, **security_options(settings)}
+admin = AdminClient(servers)
 found = admin.list_topics(timeout=20).topics
 print(json.dumps({
     name: [[len(each.replicas), len(each.isrs)] for each in topic.partitions.values()]

@@ -9,14 +9,22 @@ import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
 
-from flight_assets.secret_files import PASSWORDS, USERS_OF_PAGES, keys_and_certificates
+from flight_assets.secret_files import (
+    KAFKA,
+    PASSWORDS,
+    POSTGRES,
+    SUPERUSER,
+    USERS_OF_PAGES,
+    keys_and_certificates,
+)
 from flight_assets.settings import PROJECT_ROOT, Settings
+from tests.security.secured_kafka import SECURED
 
 DEPLOY = PROJECT_ROOT / "deploy"
 ONE_SHOT = {"migrate", "prepare"}
 # what others than our settings read: images, Dagster, Compose itself
-OTHERS_READ = re.compile(r"KAFKA_|CLUSTER_ID$|POSTGRES_INITDB_ARGS$")
-SOUNDS_SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|WEBHOOK|CREDENTIAL|_KEY")
+OTHERS_READ = re.compile(r"KAFKA_|CLUSTER_ID$|POSTGRES_INITDB_ARGS$|PGSSL")
+SOUNDS_SECRET = re.compile(r"PASSWORD|SECRET(?!S$)|TOKEN|WEBHOOK|CREDENTIAL|_KEY")
 DURATION = re.compile(r"(?:(\d+)m)?(?:(\d+)s)?")
 ASKED_FOR = re.compile(r"\$\{(\w+)")
 
@@ -130,12 +138,75 @@ def test_each_part_is_told_of_the_servers_that_it_needs() -> None:
         return {name for name, each in ours().items() if variable in each.get("environment", {})}
 
     line = {"migrate", "prepare", "code", "daemon"}
-    assert (
-        told("POSTGRES_HOST") == told("POSTGRES_PASSWORD_FILE") == line | {"web", "viewer", "docs"}
-    )
+    assert told("POSTGRES_HOST") == line | {"web", "viewer", "docs"}
     assert told("KAFKA_BOOTSTRAP_SERVERS") == line | {"poller"}
     assert told("FEED_SOURCE") == (line - {"migrate"}) | {"poller"}
-    assert "secrets" not in services()["poller"] and "secrets" not in services()["simulator"]
+
+
+def test_each_part_has_the_passwords_of_its_own_work_and_no_others() -> None:
+    line = {"postgres_transform", "postgres_ingest", "postgres_dagster", "kafka_landing"}
+    expected = {
+        "postgres": {"postgres"},
+        "kafka": {"kafka_admin"},
+        "kafka-2": {"kafka_admin"},
+        "kafka-3": {"kafka_admin"},
+        "simulator": set(),
+        # it gives everybody's to the servers, which keep what cannot be used to log in
+        "migrate": {name.removesuffix("_password") for name in (SUPERUSER, *POSTGRES, *KAFKA)},
+        "prepare": line,
+        "poller": {"kafka_poller"},
+        "code": line | {"smtp"},
+        "daemon": line | {"smtp"},
+        "web": {"postgres_dagster"},
+        "viewer": {"postgres_dagster"},
+        "docs": {"postgres_reader"},
+        "proxy": set(),
+    }
+    found = {
+        name: {
+            secret.removesuffix("_password")
+            for secret in each.get("secrets", [])
+            if secret.endswith("_password")
+        }
+        for name, each in services().items()
+    }
+    assert found == expected
+
+
+def test_each_part_logs_in_as_who_its_passwords_are_of() -> None:
+    login_of = POSTGRES | KAFKA | {SUPERUSER: "flight_assets"}
+    users = {
+        "POSTGRES": "POSTGRES_USER",
+        "POSTGRES_INGEST": "POSTGRES_INGEST_USER",
+        "DAGSTER_POSTGRES": "DAGSTER_POSTGRES_USER",
+        "KAFKA_SASL": "KAFKA_SASL_USERNAME",
+    }
+    for name, service in ours().items():
+        environment = service.get("environment", {})
+        for server, user in users.items():
+            password = environment.get(f"{server}_PASSWORD_FILE", "").removeprefix("/run/secrets/")
+            assert environment.get(user) == login_of.get(password), name
+
+
+@every_service
+def test_a_part_that_talks_to_servers_knows_their_authority(name: str) -> None:
+    environment = services()[name].get("environment", {})
+    knows = "ca_certificate" in services()[name].get("secrets", [])
+    if name in ours():
+        assert knows == ("POSTGRES_HOST" in environment or "KAFKA_SASL_USERNAME" in environment)
+    if "POSTGRES_HOST" in environment:
+        assert environment["POSTGRES_SSLMODE"] == environment["PGSSLMODE"] == "verify-full"
+    if "KAFKA_SASL_USERNAME" in environment:
+        assert environment["KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL"
+
+
+def test_brokers_ask_for_a_log_in_and_authorise() -> None:
+    lines = (DEPLOY / "kafka" / "secured.properties").read_text().splitlines()
+    settings = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    assert settings.items() >= {k: v for k, v in SECURED.items() if "type" not in k}.items()
+    for name in ("kafka", "kafka-2", "kafka-3"):
+        listeners = services()[name]["environment"]["KAFKA_LISTENERS"].split(",")
+        assert {each.split("://")[0] for each in listeners} == {"CLIENT", "CONTROLLER"}
 
 
 def test_postgres_lets_nobody_in_from_the_network_in_the_clear_or_without_a_password() -> None:

@@ -46,6 +46,5 @@ build "$(image postgres:)" postgres.Dockerfile .
 build "$(image nginxinc/nginx-unprivileged:)" nginx.Dockerfile .
 
 mkdir "$scratch/kafka"
-cp kafka-entrypoint.sh log4j2.properties "$scratch/kafka"
 cp -r "$(kafka_jars)" "$scratch/kafka/libs"
 build "$(image apache/kafka:)" kafka.Dockerfile "$scratch/kafka"
