@@ -8,6 +8,7 @@ ENV PATH=/opt/venv/bin:$PATH
 WORKDIR /app
 COPY requirements.lock ./
 RUN pip install --quiet --require-hashes --no-deps -r requirements.lock
+RUN cp -r /opt/venv /opt/tools
 # what only developers need goes again; what stays is compiled, as nobody can write there later
 COPY pyproject.toml ./
 COPY deploy/runtime_only.py deploy/
@@ -25,10 +26,13 @@ RUN pip install --quiet --no-deps --no-build-isolation --editable . \
     && python -m compileall -q -j 0 --invalidation-mode unchecked-hash flight_assets kafka_sensors \
     && dbt parse --quiet --project-dir dbt_project --profiles-dir dbt_project --log-path /tmp/dbt \
     && chmod -R a+rwX dbt_project/target
+# what is in the image, with licences and hashes
+RUN /opt/tools/bin/python -W ignore -m cyclonedx_py environment /opt/venv/bin/python \
+    --pyproject pyproject.toml --output-reproducible --output-format JSON --output-file sbom.cdx.json
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent flight-assets \
-    && mkdir -m 777 /var/lib/flight-assets
+    && mkdir -m 777 -p /var/lib/flight-assets /var/backups/flight-assets
 COPY --from=builder /opt/venv /opt/venv
 COPY --from=builder /app /app
 ENV PATH=/opt/venv/bin:$PATH \

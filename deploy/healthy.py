@@ -3,6 +3,7 @@
 healthy.py http URL            a page answers
 healthy.py grpc PORT           the code location serves
 healthy.py daemon              Dagster's daemons have told lately that they are alive
+healthy.py received            somebody receives Postgres's log for the backups
 healthy.py fresh FILE SECONDS  a file was written so recently
 
 Only the standard library is loaded, and what one look needs beside it: the looks are many, and each
@@ -15,11 +16,13 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any, LiteralString
 
 TIMEOUT_S = 5
 # Those that the line stands still without. They tell every 30 seconds.
 DAEMONS = ["MONITORING", "QUEUED_RUN_COORDINATOR", "SCHEDULER", "SENSOR"]
 DAEMON_SILENCE_S = 180
+SLOT = "flight_assets_backup"
 
 
 def http(url: str) -> str | None:
@@ -48,25 +51,38 @@ def grpc(port: str) -> str | None:
 
 def daemon() -> str | None:
     """Return which daemons have been silent for too long, ``None`` where none has."""
+    alive = asked(
+        "DAGSTER_POSTGRES",
+        os.environ.get("DAGSTER_POSTGRES_DB", "dagster"),
+        "select daemon_type from daemon_heartbeats "
+        "where daemon_type = any(%s) "
+        "and timestamp > (now() at time zone 'utc') - make_interval(secs => %s)",
+        [DAEMONS, DAEMON_SILENCE_S],
+    )
+    silent = sorted(set(DAEMONS) - {name for (name,) in alive})
+    return f"silent for {DAEMON_SILENCE_S} s: {', '.join(silent)}" if silent else None
+
+
+def received() -> str | None:
+    """Return that nobody receives the log, ``None`` where somebody does."""
+    query = "select active from pg_replication_slots where slot_name = %s"
+    found = asked("POSTGRES", "postgres", query, [SLOT])
+    return None if found == [(True,)] else f"nobody is at the slot {SLOT}"
+
+
+def asked(login: str, database: str, query: LiteralString, parameters: list[Any]) -> list[Any]:
+    """Return the rows of a query, asked as the login that these variables name."""
     import psycopg
 
-    password = Path(os.environ["DAGSTER_POSTGRES_PASSWORD_FILE"]).read_text().strip()
     with psycopg.connect(
         host=os.environ["POSTGRES_HOST"],
         port=os.environ.get("POSTGRES_PORT", "5432"),
-        user=os.environ["DAGSTER_POSTGRES_USER"],
-        password=password,
-        dbname=os.environ.get("DAGSTER_POSTGRES_DB", "dagster"),
+        user=os.environ[f"{login}_USER"],
+        password=Path(os.environ[f"{login}_PASSWORD_FILE"]).read_text().strip(),
+        dbname=database,
         connect_timeout=TIMEOUT_S,
     ) as connection:
-        alive = connection.execute(
-            "select daemon_type from daemon_heartbeats "
-            "where daemon_type = any(%s) "
-            "and timestamp > (now() at time zone 'utc') - make_interval(secs => %s)",
-            [DAEMONS, DAEMON_SILENCE_S],
-        ).fetchall()
-    silent = sorted(set(DAEMONS) - {name for (name,) in alive})
-    return f"silent for {DAEMON_SILENCE_S} s: {', '.join(silent)}" if silent else None
+        return connection.execute(query, parameters).fetchall()
 
 
 def fresh(file: str, seconds: str) -> str | None:
@@ -78,7 +94,7 @@ def fresh(file: str, seconds: str) -> str | None:
     return None if age_s <= float(seconds) else f"{file}: written {age_s:.0f} s ago"
 
 
-LOOKS = {look.__name__: look for look in (http, grpc, daemon, fresh)}
+LOOKS = {look.__name__: look for look in (http, grpc, daemon, received, fresh)}
 
 
 def main(arguments: list[str]) -> str | None:

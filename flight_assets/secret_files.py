@@ -96,13 +96,15 @@ def secret_in(place: Path, name: str) -> str:
 
 
 def problems_of(place: Path, *, now_s: float, names: Sequence[str] = ()) -> list[str]:
-    """Return what is wrong with all secrets, or with the named ones; never what they are.
+    """Return what is wrong with all secrets and their folder, or with the named ones alone.
 
-    Nothing is changed.
+    Never what they are. Nothing is changed.
     """
     if not place.is_dir():
         return [f"{place} is missing: call `flight-assets secrets make`"]
-    found = [f"{place} can be entered by others: chmod 700 {place}"] if is_open(place) else []
+    found = []
+    if not names and is_open(place):
+        found.append(f"{place} can be entered by others: chmod 700 {place}")
     for name in names or (*PASSWORDS, *USERS_OF_PAGES, *keys_and_certificates(place)):
         found += _problems_of_file(place, name, now_s)
     return found

@@ -155,11 +155,13 @@ class Settings(BaseSettings):
     # How many days back a restore can go, 0 for ever; and from which age on the newest is too old.
     backup_keep_days: Days = Field(7, validation_alias="BACKUP_KEEP_DAYS")
     backup_max_age_hours: float = Field(26, gt=0, le=8760, validation_alias="BACKUP_MAX_AGE_HOURS")
-    # Who takes them: the user of the warehouse, unless another with REPLICATION is named.
+    # Who takes them and where: the user of the warehouse at its server, unless another with
+    # REPLICATION is named, or another way to that server; a directory is that of its socket.
     backup_postgres_user: str | None = Field(None, validation_alias="BACKUP_POSTGRES_USER")
     backup_postgres_password: SecretStr | None = Field(
         None, validation_alias="BACKUP_POSTGRES_PASSWORD"
     )
+    backup_postgres_host: str | None = Field(None, validation_alias="BACKUP_POSTGRES_HOST")
 
     # How long runs under way may finish when the daemon is stopped, before they are interrupted.
     runs_finish_within_s: float = Field(0, ge=0, le=3600, validation_alias="RUNS_FINISH_WITHIN_S")

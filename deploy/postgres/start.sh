@@ -4,6 +4,6 @@
 set -euo pipefail
 for part in key certificate; do
     install --owner=postgres --group=postgres --mode=600 \
-        "/run/secrets/postgres_$part" "/var/run/postgresql/server_$part"
+        "/run/secrets/postgres_$part" "/tmp/server_$part"
 done
 exec docker-entrypoint.sh "$@"

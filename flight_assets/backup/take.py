@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import sleep
 
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from flight_assets.backup.archive import Connection, needs_archiving, seal
 from flight_assets.backup.manifest import faults, stretch_of
@@ -44,17 +44,19 @@ def backup_conninfo(settings: Settings, conninfo: str) -> str:
     """Return the connection string of who takes backups.
 
     A user of its own, where one is set, need not be let into the warehouse: it is led to the
-    database that every cluster has.
+    database that every cluster has. So is a way of its own to the server; a socket has no TLS.
     """
-    if settings.backup_postgres_user is None:
-        return conninfo
-    password = settings.backup_postgres_password
-    return make_conninfo(
-        conninfo,
-        dbname="postgres",
-        user=settings.backup_postgres_user,
-        password=None if password is None else password.get_secret_value(),
-    )
+    own = conninfo_to_dict(conninfo)
+    if settings.backup_postgres_user is not None:
+        own |= {"dbname": "postgres", "user": settings.backup_postgres_user}
+        if settings.backup_postgres_password is not None:
+            own["password"] = settings.backup_postgres_password.get_secret_value()
+    if settings.backup_postgres_host is not None:
+        own["host"] = settings.backup_postgres_host
+        if settings.backup_postgres_host.startswith("/"):
+            own["sslmode"] = "disable"
+            own.pop("sslrootcert", None)
+    return make_conninfo(**own)
 
 
 def back_up(places: Places, conninfo: str, *, say: Say = silence) -> BaseBackup:

@@ -34,6 +34,8 @@ def migrate(
     from flight_assets.local import stack
 
     settings = settings_with_servers()
+    if roles:
+        refuse_weak_secrets(settings)
     endpoints = stack.up(settings, say=typer.echo)
     databases = (endpoints.postgres_db, endpoints.dagster_postgres_db)
     typer.echo(f"The databases {' and '.join(databases)} are there, the first one is migrated.")
@@ -67,6 +69,22 @@ def prepare() -> None:
         typer.echo("Dagster's own tables are of its version.")
         if not has_references(endpoints.conninfo()):
             build_and_tell(instance)
+
+
+def refuse_weak_secrets(settings: "Settings") -> None:
+    """Raise ``FlightAssetsError`` naming each password that is missing, short or a default."""
+    import time
+
+    from flight_assets.secret_files import KAFKA, POSTGRES, SUPERUSER, problems_of
+
+    names = [*POSTGRES]
+    if (settings.secrets_dir / SUPERUSER).exists():  # a server of one's own may keep it elsewhere
+        names.append(SUPERUSER)
+    if settings.kafka_security_protocol != "PLAINTEXT":
+        names += KAFKA
+    found = problems_of(settings.secrets_dir, now_s=time.time(), names=names)
+    if found:
+        raise FlightAssetsError(f"nothing was started: {'; '.join(found)}")
 
 
 def settings_with_servers() -> "Settings":

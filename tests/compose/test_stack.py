@@ -3,9 +3,11 @@
 import base64
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -21,7 +23,7 @@ pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
 
 ONE_SHOT = {"migrate", "prepare"}
 LONG_LIVED = (
-    *("poller", "code", "daemon", "web", "viewer", "docs", "proxy", "simulator"),
+    *("poller", "code", "daemon", "backup", "web", "viewer", "docs", "proxy", "simulator"),
     *("kafka", "postgres"),
 )
 HEALED_WITHIN_S = 300
@@ -223,6 +225,22 @@ def test_a_password_is_changed_and_the_line_goes_on(stack: Stack, name: str, rea
     if reader == "daemon":
         old = CONNECT.format(more={"user": "ingest", "password": before})
         assert "password authentication failed" in stack.python("daemon", old)
+
+
+def test_a_base_backup_is_taken_and_the_log_after_it_is_received(stack: Stack) -> None:
+    def backup(*command: str) -> list[str]:
+        return ["exec", "-T", "daemon", "deploy/entrypoint.sh", "flight-assets", "backup", *command]
+
+    with ThreadPoolExecutor(1) as pool:
+        taking = pool.submit(stack.compose, *backup("now"))
+        # it waits for a new segment of the log, which its login may not ask for
+        while not taking.done():
+            stack.sql("select pg_switch_wal()", database="postgres")
+            time.sleep(2)
+        taking.result()
+    [found] = json.loads(stack.compose(*backup("list", "--json")))
+    assert found["byte_count"] > 0
+    assert "whole" in stack.compose(*backup("verify"))
 
 
 @pytest.mark.parametrize("service", LONG_LIVED)

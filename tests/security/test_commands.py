@@ -99,6 +99,33 @@ def test_roles_without_secrets_name_the_file_that_is_missing(place: Path) -> Non
     assert done.stderr.count("\n") == 1
 
 
+def test_a_start_with_a_weak_or_missing_password_is_refused_and_names_it(
+    place: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the container stack starts: all others wait for `migrate --roles` to end well."""
+    assert call("secrets", "make").returncode == 0
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")  # nobody is asked
+    (place / "postgres_ingest_password").write_text("changeme-changeme-changeme\n")
+    (place / "postgres_reader_password").unlink()
+    done = call("migrate", "--roles")
+    assert done.returncode == 1 and "nothing was started" in done.stderr
+    assert "postgres_ingest_password looks like a default" in done.stderr
+    assert "postgres_reader_password is missing" in done.stderr
+    assert "changeme" not in done.stderr and done.stdout == ""
+
+
+def test_a_deployment_has_its_databases_topics_and_logins_by_one_command(
+    place: Path, database: str, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call("secrets", "make").returncode == 0
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
+    for _ in range(2):
+        done = call("migrate", "--roles")
+        assert done.returncode == 0, done.stderr
+        assert "ingest" in done.stdout and "flights.positions" in done.stdout
+    assert lets_in(database, "ingest", (place / "postgres_ingest_password").read_text().strip())
+
+
 def test_roles_are_not_for_the_local_server(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("POSTGRES_HOST")
     done = call("roles", "apply")

@@ -138,7 +138,7 @@ def test_each_part_is_told_of_the_servers_that_it_needs() -> None:
         return {name for name, each in ours().items() if variable in each.get("environment", {})}
 
     line = {"migrate", "prepare", "code", "daemon"}
-    assert told("POSTGRES_HOST") == line | {"web", "viewer", "docs"}
+    assert told("POSTGRES_HOST") == line | {"web", "viewer", "docs", "backup"}
     assert told("KAFKA_BOOTSTRAP_SERVERS") == line | {"poller"}
     assert told("FEED_SOURCE") == (line - {"migrate"}) | {"poller"}
 
@@ -155,8 +155,9 @@ def test_each_part_has_the_passwords_of_its_own_work_and_no_others() -> None:
         "migrate": {name.removesuffix("_password") for name in (SUPERUSER, *POSTGRES, *KAFKA)},
         "prepare": line,
         "poller": {"kafka_poller"},
-        "code": line | {"smtp"},
-        "daemon": line | {"smtp"},
+        "code": line | {"postgres_backup", "smtp"},
+        "daemon": line | {"postgres_backup", "smtp"},
+        "backup": {"postgres_backup"},
         "web": {"postgres_dagster"},
         "viewer": {"postgres_dagster"},
         "docs": {"postgres_reader"},
@@ -179,6 +180,7 @@ def test_each_part_logs_in_as_who_its_passwords_are_of() -> None:
         "POSTGRES": "POSTGRES_USER",
         "POSTGRES_INGEST": "POSTGRES_INGEST_USER",
         "DAGSTER_POSTGRES": "DAGSTER_POSTGRES_USER",
+        "BACKUP_POSTGRES": "BACKUP_POSTGRES_USER",
         "KAFKA_SASL": "KAFKA_SASL_USERNAME",
     }
     for name, service in ours().items():
@@ -191,6 +193,8 @@ def test_each_part_logs_in_as_who_its_passwords_are_of() -> None:
 @every_service
 def test_a_part_that_talks_to_servers_knows_their_authority(name: str) -> None:
     environment = services()[name].get("environment", {})
+    if environment.get("POSTGRES_HOST", "").startswith("/"):
+        return  # a socket: nobody can be in between
     knows = "ca_certificate" in services()[name].get("secrets", [])
     if name in ours():
         assert knows == ("POSTGRES_HOST" in environment or "KAFKA_SASL_USERNAME" in environment)
@@ -213,6 +217,8 @@ def test_postgres_lets_nobody_in_from_the_network_in_the_clear_or_without_a_pass
     lines = (DEPLOY / "postgres" / "pg_hba.conf").read_text().splitlines()
     rules = [line.split() for line in lines if not line.startswith("#")]
     over_the_network = [rule for rule in rules if rule[0] != "local"]
+    inside = {tuple(rule[3:]) for rule in rules if rule[0] == "local"}
+    assert inside == {("peer", "map=here"), ("scram-sha-256",)}
     assert {(rule[0], rule[-1]) for rule in over_the_network} == {("hostssl", "scram-sha-256")}
     command = services()["postgres"]["command"]
     assert "-cssl=on" in command and "-chba_file=/etc/flight-assets/pg_hba.conf" in command
