@@ -112,6 +112,10 @@ class OwnEngine(Engine):
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        # it leaves the network of its containers mounted there, and the folder could not go
+        for left in (self.scratch / "exec" / "netns").glob("*"):
+            if left.is_mount():
+                subprocess.run(["umount", str(left)], check=True)
 
     def build_images(self) -> None:
         """Build Compose and the stand-ins for the base images, unless they are there."""

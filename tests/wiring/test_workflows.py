@@ -37,9 +37,7 @@ def called() -> set[str]:
 
 
 def test_every_target_that_the_workflow_calls_is_in_the_makefile() -> None:
-    has_stack = (PROJECT_ROOT / "docker-compose.yml").exists()
-    of_the_stack = set() if has_stack else {"test-compose"}  # a target comes with what it is of
-    assert called() - targets() == of_the_stack
+    assert called() - targets() == set()
 
 
 def test_the_workflow_calls_what_the_projects_own_checks_call() -> None:
