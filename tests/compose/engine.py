@@ -114,7 +114,7 @@ class OwnEngine(Engine):
             self.process.wait()
         # it leaves the network of its containers mounted there, and the folder could not go
         for left in (self.scratch / "exec" / "netns").glob("*"):
-            if left.is_mount():
+            if os.path.ismount(left):  # a file: `Path.is_mount` knows folders alone
                 subprocess.run(["umount", str(left)], check=True)
 
     def build_images(self) -> None:
