@@ -19,9 +19,10 @@ properties=/tmp/server.properties
 
 kafka=(java -cp '/opt/kafka/libs/*' "-Dlog4j2.configurationFile=$here/log4j2.properties")
 if [ ! -e "$KAFKA_LOG_DIRS/meta.properties" ]; then
-    # an argument, for the second that it takes: nobody else is in this container
+    # an argument, for the second that it takes: nobody else is in this container. What it prints has the
+    # password as Kafka keeps it, which is nobody's to read either
     "${kafka[@]}" -XX:TieredStopAtLevel=1 kafka.tools.StorageTool format -t "$CLUSTER_ID" -c $properties \
-        --add-scram "SCRAM-SHA-512=[name=admin,password=$admin]"
+        --add-scram "SCRAM-SHA-512=[name=admin,password=$admin]" > /dev/null
 fi
 # shellcheck disable=SC2086 # the options are several words
 exec "${kafka[@]}" ${KAFKA_HEAP_OPTS:-} -XX:+ExitOnOutOfMemoryError kafka.Kafka $properties

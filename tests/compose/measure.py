@@ -1,6 +1,6 @@
 """What the containers take: ``python -m tests.compose.measure [MINUTES] > table``. Needs an engine.
 
-The table of docs/deploy.md is made by this, on a simulated sky at one poll a minute.
+The table of docs/operations.md is made by this, on a simulated sky at one poll a minute.
 """
 
 import json

@@ -206,6 +206,8 @@ def test_no_secret_is_in_a_description_a_log_or_a_command(
         told.append(json.dumps(stack.inspect(service)))
     told += [stack.engine.run("top", stack.containers()[each]) for each in services]
     assert len(told) == 2 * len(services) + len(ONE_SHOT) + 1
+    # what brokers keep of passwords is not for logs either
+    assert "storedKey" not in told[0] and "SCRAM-SHA-512$" not in told[0]
     for secret in stack.secrets.values():
         assert [text for text in told if secret in text] == []
 
