@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 
@@ -229,20 +230,37 @@ def test_a_password_is_changed_and_the_line_goes_on(stack: Stack, name: str, rea
         assert "password authentication failed" in stack.python("daemon", old)
 
 
-def test_a_base_backup_is_taken_and_the_log_after_it_is_received(stack: Stack) -> None:
-    def backup(*command: str) -> list[str]:
-        return ["exec", "-T", "daemon", "deploy/entrypoint.sh", "flight-assets", "backup", *command]
+def test_what_was_backed_up_is_restored_to_a_second_beside_what_runs(stack: Stack) -> None:
+    def line(*command: str) -> str:
+        within = ("exec", "-T", "daemon", "deploy/entrypoint.sh", "flight-assets")
+        return stack.compose(*within, *command)
+
+    def turn_to_a_new_file_of_the_log() -> None:
+        stack.sql("select pg_switch_wal()", database="postgres")
+
+    def backups() -> list[dict]:
+        return json.loads(line("backup", "list", "--json"))
 
     with ThreadPoolExecutor(1) as pool:
-        taking = pool.submit(stack.compose, *backup("now"))
-        # it waits for a new segment of the log, which its login may not ask for
+        taking = pool.submit(line, "backup", "now")
+        # it waits for a new file, which its login may not ask for
         while not taking.done():
-            stack.sql("select pg_switch_wal()", database="postgres")
+            turn_to_a_new_file_of_the_log()
             time.sleep(2)
         taking.result()
-    [found] = json.loads(stack.compose(*backup("list", "--json")))
-    assert found["byte_count"] > 0
-    assert "whole" in stack.compose(*backup("verify"))
+    assert backups()[0]["byte_count"] > 0
+    assert "whole" in line("backup", "verify")
+    time.sleep(1)
+    at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    assert eventually(lambda: landed_polls(stack) > 0, within_s=60)
+
+    def is_archived() -> bool:
+        turn_to_a_new_file_of_the_log()
+        return backups()[0]["restore_to_before"] > at
+
+    assert eventually(is_archived, within_s=120)
+    restored = line("restore", "--at", at, "--into", "/var/lib/flight-assets/restored")
+    assert f"is as of {at}" in restored
 
 
 @pytest.mark.parametrize("service", LONG_LIVED)
