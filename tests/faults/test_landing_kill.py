@@ -20,7 +20,7 @@ from tests.landing_topic import EIGHT, NINE, Topic
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
 PARTITIONS = 3
-BACKLOG = 250_000  # more than the killed workers can land, so that each is killed at work
+BACKLOG = 400_000  # more than the killed workers can land, so that each is killed at work
 PER_SECOND = 3_000
 LONGEST_LIFE_S = 0.35  # about half of it goes by before the first slice
 KILLS = 200
