@@ -41,7 +41,6 @@ except psycopg.OperationalError as error:
 """
 # what a client of Kafka is told in five seconds, with our own log-in changed a little
 ASK_KAFKA = """
-import time
 from confluent_kafka import Consumer
 from flight_assets.brokers import security_options
 from flight_assets.settings import load_settings
