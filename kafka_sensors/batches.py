@@ -43,7 +43,7 @@ class GrowingBatch:
     def add(self, chunk: Sequence[Message], timestamps_ms: Sequence[int]) -> None:
         """Take in more messages, which follow those that are here."""
         self.messages += chunk
-        self.byte_count += sum(map(len, filter(None, [message.value() for message in chunk])))
+        self.byte_count += sum(map(len, chunk))
         self.timestamps_ms += (min(timestamps_ms), max(timestamps_ms))
 
     def batch(self, partition: int, offsets: OffsetRange, log_hour: datetime) -> Batch:

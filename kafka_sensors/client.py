@@ -149,8 +149,8 @@ class Reader:
         try:
             while position < offsets.end:
                 # never more than are left: the call would wait for them until its time is over
-                events = self._consume(min(CHUNK, offsets.end - position))
-                messages, reached = sorted_out(events)
+                messages, ends = self._consume(min(CHUNK, offsets.end - position))
+                reached = position_behind(messages, ends)
                 if reached is None or reached <= position:
                     self._give_up_after(heard_at, partition, position)
                     continue
@@ -174,7 +174,8 @@ class Reader:
         heard_at = monotonic()
         try:
             while open_partitions:
-                for event in self._consume(1):
+                messages, ends = self._consume(1)
+                for event in (*messages, *ends):
                     partition = event.partition()
                     if event.error() is None and partition in open_partitions:
                         found[partition] = event.timestamp()[1]
@@ -226,17 +227,23 @@ class Reader:
         except KafkaException as error:
             raise self._explained(error) from error
 
-    def _consume(self, count: int) -> list[Any]:
-        """Return the next events; raise for those that are errors, but for a partition's end."""
+    def _consume(self, count: int) -> tuple[list[Any], list[Any]]:
+        """Return the next messages, and apart from them the ends of partitions that were met.
+
+        Raises for any other event, which is an error.
+        """
         try:
             events = self._consumer.consume(count, timeout=POLL_S)
         except KafkaException as error:
             raise self._explained(error) from error
-        for event in events:
-            fault = event.error()
+        messages = [event for event in events if event.error() is None]
+        if len(messages) == len(events):
+            return messages, []
+        ends = [event for event in events if event.error() is not None]
+        for fault in [event.error() for event in ends]:
             if fault is not None and fault.code() != KafkaError._PARTITION_EOF:
                 raise self._explained(KafkaException(fault))
-        return events
+        return messages, ends
 
     def _ask(self, question: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         try:
@@ -290,14 +297,12 @@ class Reader:
         )
 
 
-def sorted_out(events: list[Any]) -> tuple[list[Any], int | None]:
-    """Return the messages among the events, and the position behind the last event.
+def position_behind(messages: list[Any], ends: list[Any]) -> int | None:
+    """Return the position behind all of them, ``None`` where there is nothing.
 
     A partition's end says its position itself; that passes offsets which hold no message.
     """
-    messages = [event for event in events if event.error() is None]
-    reached = messages[-1].offset() + 1 if messages else None
-    if len(messages) < len(events):
-        ends = [event.offset() for event in events if event.error() is not None]
-        reached = max([*ends, reached or 0])
-    return messages, reached
+    positions = [end.offset() for end in ends]
+    if messages:
+        positions.append(messages[-1].offset() + 1)
+    return max(positions, default=None)

@@ -13,6 +13,9 @@ class Message(Protocol):
     def key(self) -> bytes | None: ...
     def value(self) -> bytes | None: ...
     def headers(self) -> Sequence[tuple[str, bytes | None]] | None: ...
+    def __len__(self) -> int:
+        """Return the bytes of the value, 0 where there is none."""
+
     def timestamp(self) -> tuple[int, int]:
         """Return the kind of timestamp and the Unix milliseconds."""
 

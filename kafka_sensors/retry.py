@@ -83,6 +83,10 @@ class StoredMessage:
     reason: str
     detail: str
 
+    def __len__(self) -> int:
+        """Return the bytes of its value."""
+        return len(self.stored_value or b"")
+
     def offset(self) -> int:
         """Return its offset."""
         return self.at_offset

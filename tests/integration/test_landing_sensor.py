@@ -54,6 +54,9 @@ class Stored:
     at_offset: int
     at: datetime
 
+    def __len__(self) -> int:
+        return len(self.value())
+
     def offset(self) -> int:
         return self.at_offset
 

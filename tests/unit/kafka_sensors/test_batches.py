@@ -18,6 +18,9 @@ class FakeMessage:
     at: datetime = EIGHT
     content: bytes | None = b"12345"
 
+    def __len__(self) -> int:
+        return len(self.content or b"")
+
     def offset(self) -> int:
         return self.at_offset
 

@@ -28,6 +28,9 @@ class FakeMessage:
     at_offset: int
     content: bytes | None
 
+    def __len__(self) -> int:
+        return len(self.content or b"")
+
     def offset(self) -> int:
         return self.at_offset
 
