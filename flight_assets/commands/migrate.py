@@ -29,7 +29,7 @@ def migrate(
     For servers that the settings name: once before the line starts, and with each new version.
     """
     from flight_assets.brokers import security_options
-    from flight_assets.commands.roles import apply as apply_roles
+    from flight_assets.commands.roles import apply_to
     from flight_assets.feed.topics import PARTITION_COUNTS, ensure_topics
     from flight_assets.local import stack
 
@@ -42,7 +42,7 @@ def migrate(
     ensure_topics(endpoints.kafka_bootstrap_servers, security_options(settings))
     typer.echo(f"The topics {' and '.join(PARTITION_COUNTS)} are there.")
     if roles:
-        apply_roles()
+        apply_to(settings)
 
 
 def prepare() -> None:

@@ -34,6 +34,11 @@ def apply() -> None:
             "roles are for a Postgres of your own: name it by POSTGRES_HOST; the local one has one "
             "user"
         )
+    apply_to(settings)
+
+
+def apply_to(settings: "Settings") -> None:
+    """Do so on the servers that the settings name."""
     apply_to_postgres(settings)
     if settings.kafka_security_protocol == "PLAINTEXT":
         typer.echo("Kafka: no log-ins (KAFKA_SECURITY_PROTOCOL is PLAINTEXT)")
