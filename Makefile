@@ -10,7 +10,8 @@ PYTEST := $(BIN)/python -m pytest -n $(TESTERS)
 BY_FILE := --dist loadfile --no-loadscope-reorder
 
 # The line in containers (docs/deploy.md): `make up PROFILES=simulator,cluster`.
-COMPOSE ?= docker compose
+DOCKER ?= docker
+COMPOSE ?= $(DOCKER) compose
 PROFILES ?=
 comma := ,
 # Compose does not read .env by itself where another file of settings is named.
@@ -21,7 +22,7 @@ OF_ALL = $(COMPOSE) $(SETTINGS) --profile '*'
 OWNER = $(shell ls -ldn secrets 2>/dev/null | awk '$$3 > 0 {print "FLIGHT_ASSETS_UID=" $$3 " FLIGHT_ASSETS_GID=" $$4}')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev docs secrets up rotate down ps logs test test-compose test-faults test-long test-unit restore-drill lint check bench bench-modelling lock sbom clean
+.PHONY: help install demo dev docs secrets up keep rotate down ps logs test test-compose test-faults test-long test-unit restore-drill lint check bench bench-modelling lock sbom clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -50,6 +51,9 @@ secrets: $(STAMP)  ## passwords and certificates for production, into files that
 up:  ## start the line in containers; PROFILES=simulator, cluster or both, with a comma between
 	@if [ -x $(BIN)/flight-assets ]; then $(BIN)/flight-assets secrets check; fi
 	$(OWNER) $(COMPOSE) $(SETTINGS) $(CHOSEN) up --detach --build --wait
+
+keep:  ## start again the containers that `docker kill` ends, until Ctrl-C
+	@DOCKER="$(DOCKER)" deploy/keep.sh $$($(OF_ALL) ps --all --quiet)
 
 rotate:  ## another password in the containers: NAME=kafka_poller_password
 	$(OWNER) $(OF_ALL) run --rm --no-deps --volume $(CURDIR)/secrets:/secrets \

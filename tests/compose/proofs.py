@@ -6,12 +6,7 @@ from .stack import Stack, eventually
 
 TOPICS = {"flights.positions": "raw_flights", "flights.polls": "raw_polls"}
 HIGH_WATERMARKS = """
-import json
 from confluent_kafka import Consumer, TopicPartition
-from flight_assets.brokers import security_options
-from flight_assets.settings import load_settings
-settings = load_settings()
-servers = {"bootstrap.servers": settings.kafka_bootstrap_servers, **security_options(settings)}
 reader = Consumer({**servers, "group.id": "kafka-sensors-landing"})
 found = {}
 for name, topic in reader.list_topics(timeout=20).topics.items():
@@ -63,7 +58,7 @@ def answered_questions(stack: Stack) -> set[str]:
 
 def high_watermarks(stack: Stack) -> dict[str, int]:
     """Return how many messages each partition of our topics has had, those that have had any."""
-    found = json.loads(stack.python("daemon", HIGH_WATERMARKS))
+    found = json.loads(stack.kafka(HIGH_WATERMARKS))
     return {place: high for place, high in found.items() if place.split()[0] in TOPICS and high}
 
 

@@ -1,7 +1,9 @@
 """docker-compose.yml as a person starts it, from a copy of the project with secrets of its own."""
 
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -19,6 +21,14 @@ NAME = "flight-assets-test"
 IMAGE = "flight-assets:test"
 PORT = 8443
 EVERY = "20s"
+# before what asks Kafka inside a container: `servers`, with its own log-in
+LOG_IN = """
+import json
+from flight_assets.brokers import security_options
+from flight_assets.settings import load_settings
+settings = load_settings()
+servers = {"bootstrap.servers": settings.kafka_bootstrap_servers, **security_options(settings)}
+"""
 # on the machine's own network these must be free
 OWN_PORTS = (3000, 3001, 4000, 5432, 8024, 8080, PORT, 9092, 9093, 9192, 9193, 9292, 9293)
 
@@ -67,6 +77,15 @@ class Stack:
         """Return what Python code printed inside a container of ours."""
         return self.compose("exec", "-T", service, "deploy/entrypoint.sh", "python", "-c", code)
 
+    def kafka(self, code: str) -> str:
+        """Return what Python code printed that asks ``servers``, the daemon's log-in to Kafka."""
+        return self.python("daemon", LOG_IN + code)
+
+    def line(self, *arguments: str) -> str:
+        """Return what ``flight-assets`` printed inside the daemon's container."""
+        within = ("exec", "-T", "daemon", "deploy/entrypoint.sh", "flight-assets")
+        return self.compose(*within, *arguments)
+
     def containers(self) -> dict[str, str]:
         """Return the ids of the containers that there are, by service."""
         printed = self.compose("ps", "--all", "--format", "json")
@@ -83,15 +102,39 @@ class Stack:
         state = self.inspect(service)["State"]
         return state["Status"] == "running" and state["Health"]["Status"] == "healthy"
 
-    def crash(self, service: str) -> None:
-        """Kill a service's first process, as the kernel does where memory is short.
+    def kill(self, service: str) -> None:
+        """Kill a service's container by ``docker kill``.
 
-        Not by ``docker kill``: after that the engine takes the container for stopped by a person,
-        and its restart policy does nothing.
+        The engine takes that for a person's will and starts nothing; ``make keep`` does.
         """
+        self.engine.run("kill", self.containers()[service])
+
+    def crash(self, service: str) -> None:
+        """Kill a service's first process, as the kernel does where memory is short."""
         pid = self.inspect(service)["State"]["Pid"]
         as_root = ("--pid=host", "--network=host", "--user=0", "--entrypoint=sh")
         self.engine.run("run", "--rm", *as_root, IMAGE, "-c", f"kill -9 {pid}")
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Run ``make keep`` beside the stack while the block lasts."""
+        command = ["make", "keep", f"COMPOSE={self.command}", f"DOCKER={self.engine.docker}"]
+        with (self.place / "keep.log").open("wb") as log:
+            keeper = subprocess.Popen(
+                command,
+                cwd=self.place,
+                env=self.environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            yield
+            assert keeper.poll() is None, (self.place / "keep.log").read_text()
+        finally:
+            if keeper.poll() is None:
+                os.killpg(keeper.pid, signal.SIGTERM)
+            keeper.wait()
 
     def _run(self, command: list[str]) -> str:
         done = subprocess.run(

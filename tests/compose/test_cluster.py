@@ -16,12 +16,7 @@ pytestmark = [pytest.mark.compose, pytest.mark.timeout(2400)]
 # a minute by default; `COMPOSE_BROKER_GONE_S=600 make test-compose` takes ten
 GONE_S = float(os.environ.get("COMPOSE_BROKER_GONE_S", "60"))
 IN_SYNC = """
-import json
 from confluent_kafka.admin import AdminClient
-from flight_assets.brokers import security_options
-from flight_assets.settings import load_settings
-settings = load_settings()
-servers = {"bootstrap.servers": settings.kafka_bootstrap_servers, **security_options(settings)}
 admin = AdminClient(servers)
 found = admin.list_topics(timeout=20).topics
 print(json.dumps({
@@ -40,7 +35,7 @@ def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def in_sync(stack: Stack) -> set[tuple[int, int]]:
     """Return how many replicas, and how many of them in sync, our partitions have."""
-    found = json.loads(stack.python("daemon", IN_SYNC))
+    found = json.loads(stack.kafka(IN_SYNC))
     return {tuple(counts) for topic in TOPICS for counts in found[topic]}
 
 

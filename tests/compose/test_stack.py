@@ -6,7 +6,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -28,6 +28,8 @@ LONG_LIVED = (
     *("kafka", "postgres"),
 )
 HEALED_WITHIN_S = 300
+CRASHED = ("poller", "daemon", "kafka", "postgres")
+SETTLED_S = 6  # within that `make keep` has answered an end, or leaves it alone
 KILLED = 137  # the exit code of what was killed because it did not end
 CONNECT = """
 import os, psycopg
@@ -42,10 +44,6 @@ except psycopg.OperationalError as error:
 # what a client of Kafka is told in five seconds, with our own log-in changed a little
 ASK_KAFKA = """
 from confluent_kafka import Consumer
-from flight_assets.brokers import security_options
-from flight_assets.settings import load_settings
-settings = load_settings()
-servers = {{"bootstrap.servers": settings.kafka_bootstrap_servers, **security_options(settings)}}
 said = []
 own = {{"group.id": "kafka-sensors-landing", "error_cb": lambda error: said.append(error.str())}}
 client = Consumer({{**servers, **own, **{more}}})
@@ -63,6 +61,13 @@ Answer = tuple[int, str]
 def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running(engine, tmp_path_factory.mktemp("project"), profiles="simulator") as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def kept(stack: Stack) -> Iterator[None]:
+    """``make keep`` runs beside the stack, from the first test that asks for it to the last."""
+    with stack.kept():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +111,7 @@ def test_all_ten_questions_are_answered_with_no_hand_on_it(stack: Stack) -> None
 
 
 def test_a_person_asks_for_them_in_a_container(stack: Stack) -> None:
-    within = ("exec", "-T", "daemon", "deploy/entrypoint.sh", "flight-assets")
-    answers = json.loads(stack.compose(*within, "answers", "--json"))
+    answers = json.loads(stack.line("answers", "--json"))
     assert len({answer["question"] for answer in answers}) == 10
 
 
@@ -174,7 +178,7 @@ def test_postgres_is_reached_by_tls_and_a_password_alone(stack: Stack) -> None:
 
 def test_kafka_is_reached_by_tls_and_a_log_in_alone(stack: Stack) -> None:
     def told(**more: str) -> str:
-        return stack.python("daemon", ASK_KAFKA.format(more=more))
+        return stack.kafka(ASK_KAFKA.format(more=more))
 
     assert told().strip() == str(["flights.polls", "flights.positions"])
     assert "flights" not in told(**{"security.protocol": "plaintext"})
@@ -230,47 +234,60 @@ def test_a_password_is_changed_and_the_line_goes_on(stack: Stack, name: str, rea
 
 
 def test_what_was_backed_up_is_restored_to_a_second_beside_what_runs(stack: Stack) -> None:
-    def line(*command: str) -> str:
-        within = ("exec", "-T", "daemon", "deploy/entrypoint.sh", "flight-assets")
-        return stack.compose(*within, *command)
-
     def turn_to_a_new_file_of_the_log() -> None:
         stack.sql("select pg_switch_wal()", database="postgres")
 
     def backups() -> list[dict]:
-        return json.loads(line("backup", "list", "--json"))
+        return json.loads(stack.line("backup", "list", "--json"))
 
     with ThreadPoolExecutor(1) as pool:
-        taking = pool.submit(line, "backup", "now")
+        taking = pool.submit(stack.line, "backup", "now")
         # it waits for a new file, which its login may not ask for
         while not taking.done():
             turn_to_a_new_file_of_the_log()
             time.sleep(2)
         taking.result()
     assert backups()[0]["byte_count"] > 0
-    assert "whole" in line("backup", "verify")
+    assert "whole" in stack.line("backup", "verify")
     time.sleep(1)
     at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    assert eventually(lambda: landed_polls(stack) > 0, within_s=60)
+    polls = landed_polls(stack)
+    assert eventually(lambda: landed_polls(stack) > polls, within_s=120)
 
     def is_archived() -> bool:
         turn_to_a_new_file_of_the_log()
         return backups()[0]["restore_to_before"] > at
 
     assert eventually(is_archived, within_s=120)
-    restored = line("restore", "--at", at, "--into", "/var/lib/flight-assets/restored")
+    restored = stack.line("restore", "--at", at, "--into", "/var/lib/flight-assets/restored")
     assert f"is as of {at}" in restored
 
 
-@pytest.mark.parametrize("service", LONG_LIVED)
-def test_a_container_that_crashes_comes_back_and_the_line_goes_on(
+@pytest.mark.parametrize("service", CRASHED)
+def test_a_container_that_crashes_comes_back_by_itself_and_the_line_goes_on(
     stack: Stack, services: list[str], service: str
 ) -> None:
-    before = landed_polls(stack)
-    restarts = stack.inspect(service)["RestartCount"]
-    stack.crash(service)
+    assert_heals(stack, services, service, stack.crash)
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("service", LONG_LIVED)
+def test_a_container_that_is_killed_comes_back_and_the_line_goes_on(
+    stack: Stack, services: list[str], service: str
+) -> None:
+    assert_heals(stack, services, service, stack.kill)
+
+
+def assert_heals(
+    stack: Stack, services: list[str], service: str, harm: Callable[[str], None]
+) -> None:
+    """Assert that what is harmed starts again, becomes well, and polls land as before."""
+    before, started_at = landed_polls(stack), stack.inspect(service)["State"]["StartedAt"]
+    harm(service)
     assert eventually(
-        lambda: stack.inspect(service)["RestartCount"] > restarts and stack.is_healthy(service),
+        lambda: (
+            stack.inspect(service)["State"]["StartedAt"] > started_at and stack.is_healthy(service)
+        ),
         within_s=HEALED_WITHIN_S,
     )
     # one poll may have been on its way
@@ -278,11 +295,15 @@ def test_a_container_that_crashes_comes_back_and_the_line_goes_on(
     assert eventually(lambda: all(stack.is_healthy(each) for each in services), within_s=120)
 
 
+@pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize("service", ["poller", "daemon", "code", "web"])
-def test_a_container_that_is_stopped_ends_by_itself(stack: Stack, service: str) -> None:
+def test_a_container_that_is_stopped_ends_by_itself_and_stays_so(
+    stack: Stack, service: str
+) -> None:
     stack.compose("stop", service)
+    time.sleep(SETTLED_S)
     state = stack.inspect(service)["State"]
-    assert state["ExitCode"] != KILLED
+    assert (state["Status"], state["ExitCode"] == KILLED) == ("exited", False)
     stack.compose("start", service)
     assert eventually(lambda: stack.is_healthy(service), within_s=HEALED_WITHIN_S)
 
