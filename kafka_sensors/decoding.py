@@ -1,10 +1,11 @@
 """Turn the messages of a batch into rows, or into rejected messages with a reason."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -12,6 +13,7 @@ import msgspec
 
 from kafka_sensors.batches import Batch
 from kafka_sensors.messages import Message
+from kafka_sensors.plain import PlainRows
 from kafka_sensors.target import Target
 from kafka_sensors.versions import UnknownVersionError
 
@@ -40,13 +42,26 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A batch ready to be stored: offset, row and event time of each good message, in step."""
+    """A batch ready to be stored: offset, row and event time of each good message, in step.
+
+    Apart from them the rows of the plain messages, whose offsets are in their rows.
+    """
 
     batch: Batch
     offsets: Sequence[int]
     rows: Sequence[Row]
     event_times_s: Sequence[int]
     rejected: Sequence[Rejected]
+    plain: Sequence[PlainRows] = ()
+
+    @property
+    def row_count(self) -> int:
+        """Return how many rows there are of both kinds."""
+        return len(self.rows) + sum(map(len, self.plain))
+
+    def all_event_times_s(self) -> Iterator[int]:
+        """Yield the event times of both kinds of rows, Unix seconds."""
+        return chain(self.event_times_s, *(rows.event_times_s for rows in self.plain))
 
     def without(self, unstorable: Mapping[int, str]) -> "Prepared":
         """Return it with the messages at these offsets rejected, for the words given."""
@@ -79,12 +94,24 @@ class EventHour:
 
 def prepare(batch: Batch, target: Target) -> Prepared:
     """Return the batch decoded: every message of it is either a row or rejected."""
+    if target.plan is None:
+        return prepare_records(batch, batch.messages, target)
+    plain: list[PlainRows] = []
+    others: list[Message] = []
+    for chunk in chunks_of(batch.messages):
+        rows, rest = target.plan.form(chunk, log_hour=batch.log_hour, partition=batch.partition)
+        plain.append(rows)
+        others += rest
+    return replace(prepare_records(batch, others, target), plain=plain)
+
+
+def prepare_records(batch: Batch, messages: Sequence[Message], target: Target) -> Prepared:
+    """Return some messages of the batch decoded to records, whatever they look like."""
     offsets: list[int] = []
     rows: list[Row] = []
     event_times_s: list[int] = []
     rejected: list[Rejected] = []
-    for begin in range(0, len(batch.messages), CHUNK):
-        chunk = batch.messages[begin : begin + CHUNK]
+    for chunk in chunks_of(messages):
         good, records = decode_chunk(chunk, target.decode, rejected.append)
         offsets += [message.offset() for message in good]
         rows += map(target.row, records)
@@ -92,6 +119,11 @@ def prepare(batch: Batch, target: Target) -> Prepared:
     prepared = Prepared(batch, offsets, rows, event_times_s, rejected)
     too_large = integers_too_large(prepared, target)
     return prepared.without(too_large) if too_large else prepared
+
+
+def chunks_of(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    """Yield the messages, some at a time."""
+    return (messages[begin : begin + CHUNK] for begin in range(0, len(messages), CHUNK))
 
 
 def decode_chunk(

@@ -16,7 +16,7 @@ from typing import Any, LiteralString
 from psycopg import sql
 
 from kafka_sensors.batches import Batch
-from kafka_sensors.decoding import EventHour, Prepared, event_hours, prepare
+from kafka_sensors.decoding import EventHour, Prepared, event_hours, prepare_records
 from kafka_sensors.errors import LedgerMovedError
 from kafka_sensors.ledger import Connection, Entry, LandedSlice, Ledger
 from kafka_sensors.offsets import EPOCH, OffsetRange
@@ -161,7 +161,8 @@ def retry_slice(
             f"{target.topic}/{partition}: the ledger has no slice {asked['slice_id']}, of which "
             "rejected_messages has messages. Nothing of them was changed"
         )
-    prepared = prepare(batch_of(stored, landed), target)
+    batch = batch_of(stored, landed)
+    prepared = prepare_records(batch, batch.messages, target)
     slice_id, prepared = land(ledger, target, prepared, landed, run_id)
     explain(target, connection, stored, prepared, asked)
     return RetriedSlice(

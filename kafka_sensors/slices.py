@@ -104,13 +104,13 @@ class Landing:
         batch = prepared.batch
         slice_id = self.ledger.next_slice_id()
         stored = copy_prepared(self.connection, self.target, prepared, slice_id=slice_id)
-        hours = tuple(event_hours(stored.event_times_s))
+        hours = tuple(event_hours(stored.all_event_times_s()))
         entry = Entry(
             topic_id=self.topic_id,
             partition=batch.partition,
             offsets=batch.offsets,
             log_hour=batch.log_hour,
-            row_count=len(stored.rows),
+            row_count=stored.row_count,
             rejected_count=len(stored.rejected),
             byte_count=batch.byte_count,
             first_message_at=instant(batch.first_ms),

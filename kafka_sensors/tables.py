@@ -13,17 +13,16 @@ from psycopg.copy import LibpqWriter
 from psycopg.pq import Format
 from psycopg.types.json import Jsonb
 
-from kafka_sensors.decoding import Prepared, Rejected, Row
+from kafka_sensors.decoding import Prepared, Rejected, Row, prepare_records
 from kafka_sensors.messages import Message
 from kafka_sensors.offsets import OffsetRange, message_at
+from kafka_sensors.plain import PlainRows, microseconds
 from kafka_sensors.target import Target
 
 Connection = psycopg.Connection[Any]
 
 DAY = timedelta(days=1)
-POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 POSTGRES_EPOCH_S = 946_684_800
-MICROSECOND = timedelta(microseconds=1)
 LANDING_COLUMNS = {
     "log_hour": "int8",  # a timestamptz travels as the microseconds it is made of
     "slice_id": "int8",
@@ -39,6 +38,9 @@ REJECTED_COLUMNS = {
     "reason": "text",
     "detail": "text",
 }
+# What stands before and behind the rows of a binary COPY: its documentation has them.
+COPY_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+COPY_END = b"\xff\xff"
 # What one row can do wrong. Anything else is no fault of a message and fails the slice.
 ROW_FAULTS = (errors.DataError, errors.NotNullViolation)
 
@@ -106,11 +108,6 @@ class BlockWriter(LibpqWriter):
         self._held.clear()
 
 
-def microseconds(at: datetime) -> int:
-    """Return an instant as Postgres counts it."""
-    return (at - POSTGRES_EPOCH) // MICROSECOND
-
-
 def name(table: str) -> sql.Identifier:
     """Return ``schema.table`` as an identifier."""
     return sql.Identifier(*table.split("."))
@@ -124,19 +121,40 @@ def copy(
     rows: Iterable[tuple[int, Row]],
 ) -> None:
     """Append rows by binary COPY, each of them after ``prefix`` and its offset."""
-    statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
-        name(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
     with connection.cursor() as cursor:
         cursor.adapters.register_dumper(Instant, InstantDumper)
         writer = BlockWriter(cursor)
-        with cursor.copy(statement, writer=writer) as copying:
+        with cursor.copy(copy_statement(table, columns), writer=writer) as copying:
             copying.set_types(list(columns.values()))
             # what `copying.write_row` does, without a call of Python for each row
             form_of = copying.formatter.write_row
             for offset, row in rows:
                 if full := form_of((*prefix, offset, *row)):
                     writer.write(full)
+
+
+def copy_plain(
+    connection: Connection,
+    table: str,
+    columns: Iterable[str],
+    slice_id: int,
+    plain: Sequence[PlainRows],
+) -> None:
+    """Append rows that are in COPY's form already, as those of a slice."""
+    with connection.cursor() as cursor:
+        writer = BlockWriter(cursor)
+        with cursor.copy(copy_statement(table, columns), writer=writer) as copying:
+            copying.write(COPY_BEGIN)
+            for rows in plain:
+                copying.write(rows.of_slice(slice_id))
+            copying.write(COPY_END)
+
+
+def copy_statement(table: str, columns: Iterable[str]) -> sql.Composed:
+    """Return the COPY into columns of a table."""
+    return sql.SQL("copy {} ({}) from stdin (format binary)").format(
+        name(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
 
 
 def copy_prepared(
@@ -171,6 +189,16 @@ def copy_rows(
             offsets, rows = [offsets[index] for index in at], [rows[index] for index in at]
         copy(connection, target.table, columns, prefix, zip(offsets, rows, strict=True))
 
+    if prepared.plain:
+        try:
+            with connection.transaction():
+                copy_plain(connection, target.table, columns, slice_id, prepared.plain)
+                if prepared.rows:
+                    append(range(len(prepared.rows)))
+        except ROW_FAULTS:  # the long way finds out which message it is
+            prepared = prepare_records(prepared.batch, prepared.batch.messages, target)
+        else:
+            return prepared
     refused = refused_rows(connection, append, prepared.rows, range(len(prepared.rows)))
     if not refused:
         return prepared

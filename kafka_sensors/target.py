@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kafka_sensors.offsets import EPOCH
+from kafka_sensors.plain import Plan
 
 ACKNOWLEDGE = "kafka_sensors.holes.acknowledge"
 
@@ -31,6 +32,9 @@ class Target:
     event_at_s: Callable[[Any], int]
     # Integer columns whose values the contract keeps within their size: nobody looks again.
     fitting: frozenset[str] = frozenset()
+    # How most messages look, for the short way to the rows that ``decode`` and ``row`` give: of the
+    # newest version of their contract, and none with another decoder.
+    plan: Plan | None = None
     ledger_schema: str = "bronze"
     earliest_hour: datetime = EPOCH  # no message lands before it, whatever its timestamp
     # What a person calls to accept that messages are gone: errors that need it name it.

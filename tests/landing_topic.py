@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from kafka_sensors.client import TIMEOUT_S, Reader
 from kafka_sensors.landing import LandedHour, Target, land_waiting
 from kafka_sensors.offsets import HOUR
+from kafka_sensors.plain import plan_of
 from kafka_sensors.replay import replay_hours
 
 EIGHT = datetime(2025, 7, 20, 8, tzinfo=UTC)
@@ -59,6 +60,7 @@ def target_of(topic: str) -> Target:
         decode=msgspec.json.Decoder(Reading).decode,
         row=attrgetter(*COLUMNS),
         event_at_s=attrgetter("read_at"),
+        plan=plan_of(Reading, COLUMNS, event_at="read_at"),  # readings without marks are plain
         earliest_hour=datetime(2022, 1, 1, tzinfo=UTC),
     )
 

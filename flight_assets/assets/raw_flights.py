@@ -14,6 +14,7 @@ from flight_assets.resources import KafkaResource, PostgresResource
 from flight_assets.warehouse.brin import summarize
 from kafka_sensors.decoding import integers_that_fit
 from kafka_sensors.landing import LandedHour, Target, land_waiting
+from kafka_sensors.plain import plan_of
 from kafka_sensors.replay import replay_hours
 from kafka_sensors.sensors import is_landing_run
 
@@ -48,6 +49,7 @@ RAW_FLIGHTS = Target(
     columns=FLIGHT_COLUMNS,
     decode=observations.decode,
     fitting=integers_that_fit(observations.Observation, FLIGHT_COLUMNS),
+    plan=plan_of(observations.Observation, FLIGHT_COLUMNS, event_at="observed_at"),
     row=attrgetter(*FLIGHT_COLUMNS),
     event_at_s=attrgetter("observed_at"),
     earliest_hour=hour_of(FIRST_HOUR),

@@ -6,6 +6,7 @@ stands, so that a test can look at what the servers hold at that instant, and th
 
 import os
 import signal
+import struct
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -17,10 +18,14 @@ from kafka_sensors import landing, replay, slices, tables
 from kafka_sensors.client import Reader
 from kafka_sensors.ledger import Entry, Ledger
 from kafka_sensors.offsets import OffsetRange
+from kafka_sensors.plain import PlainRows
 from kafka_sensors.slices import Landing
 
 # So small that a slice leaves in several blocks, and half of it is at the server.
 BLOCK_BYTES = 1_024
+# Where a row in COPY's form has what landing fills: behind a count and the lengths of columns.
+PARTITION_AT = 2 + (4 + 8) + (4 + 8) + 4
+OFFSET_AT = PARTITION_AT + 4 + 4
 
 
 def say(*words: object) -> None:
@@ -152,3 +157,42 @@ def stop_inside_copies(stop: Stop) -> None:
         copy(connection, table, columns, prefix, halting())  # type: ignore[arg-type]
 
     tables.copy = stopping
+    copy_plain = tables.copy_plain
+
+    def stopping_plain(
+        connection: Any, table: str, columns: Any, slice_id: int, plain: Sequence[PlainRows]
+    ) -> None:
+        halves = [half for rows in plain if rows for half in halves_of(stop, rows)]
+        copy_plain(connection, table, columns, slice_id, halves)  # type: ignore[arg-type]
+
+    tables.copy_plain = stopping_plain
+
+
+@dataclass(frozen=True)
+class Half:
+    """Half of the bytes of some rows; before the second one a process may stop."""
+
+    rows: PlainRows
+    is_second: bool
+    before: Callable[[], None]
+
+    def of_slice(self, slice_id: int) -> bytearray:
+        """Return the bytes, when it is their turn."""
+        self.before()
+        data = self.rows.of_slice(slice_id)
+        middle = len(data) // 2
+        return data[middle:] if self.is_second else data[:middle]
+
+
+def halves_of(stop: Stop, rows: PlainRows) -> list[Half]:
+    """Return rows in two halves of their bytes, and a point between them."""
+    starts = memoryview(rows.starts).cast("q")
+    (partition,) = struct.unpack_from("!i", rows.rows, starts[0] + PARTITION_AT)
+    first, last = (
+        struct.unpack_from("!q", rows.rows, at + OFFSET_AT)[0] for at in (starts[0], starts[-1])
+    )
+    within = OffsetRange(first, last + 1)
+    return [
+        Half(rows, is_second=False, before=lambda: None),
+        Half(rows, is_second=True, before=lambda: stop.passing("inside copy", partition, within)),
+    ]

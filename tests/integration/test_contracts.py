@@ -75,7 +75,7 @@ def topic(kafka_bootstrap: str, database: str) -> Iterator[Topic]:
 
 def reading(topic: Topic, *versions: Version) -> Target:
     """Return where observations land, read by a decoder of these versions."""
-    return replace(RAW_FLIGHTS, topic=topic.name, decode=decoder(*versions))
+    return replace(RAW_FLIGHTS, topic=topic.name, decode=decoder(*versions), plan=None)
 
 
 BOTH = (Version(1, Observation, from_first), Version(2, SecondObservation))

@@ -315,7 +315,7 @@ def positions(
     def broken(value: bytes) -> Observation:
         raise ValueError("altitude_ft: the decoder forgot feet")
 
-    topic.target = replace(RAW_FLIGHTS, topic=topic.name, decode=broken)
+    topic.target = replace(RAW_FLIGHTS, topic=topic.name, decode=broken, plan=None)
     values = [encode(observation(str(number), EIGHT)) for number in range(3)]
     topic.send(*values, b"\x1b[2Jnone\xff", at=EIGHT, key=b"k", headers=[("contract", b"1")])
     topic.land()
