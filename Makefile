@@ -27,7 +27,7 @@ OWNER = $(shell ls -ldn secrets 2>/dev/null | awk '$$3 > 0 {print "FLIGHT_ASSETS
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml kafka_sensors/_plain_rows.c
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -118,4 +118,4 @@ sbom: $(STAMP)  ## what is in requirements.lock, as CycloneDX: build/sbom.cdx.js
 clean:  ## stop the local stack and remove everything that was made here
 	@if [ -x $(BIN)/flight-assets ]; then $(BIN)/flight-assets down; fi
 	rm -rf $(VENV) build .flight-assets .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
-		dbt_project/target dbt_project/logs *.egg-info
+		dbt_project/target dbt_project/logs *.egg-info kafka_sensors/*.so

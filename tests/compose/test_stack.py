@@ -115,6 +115,11 @@ def test_a_person_asks_for_them_in_a_container(stack: Stack) -> None:
     assert len({answer["question"] for answer in answers}) == 10
 
 
+def test_landing_takes_the_short_way_in_a_container(stack: Stack) -> None:
+    found = stack.python("daemon", "from kafka_sensors import plain; print(plain.IS_COMPILED)")
+    assert found.strip() == "True"
+
+
 def test_every_container_is_well(stack: Stack, services: list[str]) -> None:
     assert eventually(lambda: all(stack.is_healthy(each) for each in services), within_s=120)
     assert [stack.inspect(each)["State"]["ExitCode"] for each in sorted(ONE_SHOT)] == [0, 0]
