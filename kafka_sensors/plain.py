@@ -119,8 +119,8 @@ def described(
         if isinstance(kind, msgspec.inspect.LiteralType) and len(kind.values) == 1:
             before += msgspec.json.encode(kind.values[0])
         elif field.name in columns:
-            limits = limits_of(kind, columns[field.name], field.name)
-            fields.append((before, *limits[:2], order.index(field.name), *limits[2:]))
+            number, is_nullable, *taken = value_of(kind, columns[field.name], field.name)
+            fields.append((before, number, is_nullable, order.index(field.name), *taken))
             names.append(field.name)
             before = b""
         else:
@@ -131,7 +131,7 @@ def described(
     return tuple(fields), before.removesuffix(b",") + b"}", names.index(event_at)
 
 
-def limits_of(
+def value_of(
     kind: msgspec.inspect.Type, column: str, name: str
 ) -> tuple[int, int, int, int, float, float]:
     """Return the kind's number, whether it may be null, and its limits as integers and floats."""

@@ -126,9 +126,10 @@ class Publisher(threading.Thread):
         """Publish so many readings, a hundred to each second of event time."""
         for number in range(self.published, self.published + count):
             at_s = seconds(EIGHT) + number // 100
+            marks = ["odd"] if number % 7 == 0 else []  # that is not plain: both ways are taken
             self.producer.produce(
                 self.topic.name,
-                msgspec.json.encode(Reading(read_at=at_s, name=str(number))),
+                msgspec.json.encode(Reading(read_at=at_s, name=str(number), marks=marks)),
                 partition=number % self.partitions,
                 timestamp=at_s * 1000,
                 on_delivery=self._delivered,

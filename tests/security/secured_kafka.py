@@ -16,23 +16,16 @@ from flight_assets.local.kafka import LOG4J, SERVER_SETTINGS, can_reach, new_clu
 from flight_assets.local.kafka_jars import fetch_jars
 from flight_assets.local.processes import HOST, ProcessRecord
 from flight_assets.local.state import silence
+from flight_assets.settings import PROJECT_ROOT
 from tests.apache_kafka import libs_or_skip
 from tests.faults.cluster import PATIENCE_S, free_ports, java
 
-# Clients log in by SCRAM; the controller knows the brokers by their certificates, whose subject is
-# a super user, as no client has one that the authority has signed.
-SECURED = {
-    "listener.security.protocol.map": "CLIENT:SASL_SSL,CONTROLLER:SSL",
-    "inter.broker.listener.name": "CLIENT",
-    "sasl.enabled.mechanisms": "SCRAM-SHA-512",
-    "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
-    "ssl.keystore.type": "PEM",
-    "ssl.truststore.type": "PEM",
-    "listener.name.controller.ssl.client.auth": "required",
-    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-    "allow.everyone.if.no.acl.found": "false",
-    "super.users": "User:admin;User:CN=kafka",
-}
+# As the container stack's brokers are: where certificates are is the tests' own matter.
+SECURED = dict(
+    line.split("=", 1)
+    for line in (PROJECT_ROOT / "deploy/kafka/secured.properties").read_text().splitlines()
+    if not line.startswith("#")
+)
 MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
 

@@ -1,40 +1,12 @@
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from kafka_sensors.batches import Batch, Limits, cut
 from kafka_sensors.offsets import HourRule, OffsetRange
+from tests.fake_message import EIGHT, FakeMessage
 
-EIGHT = datetime(2025, 7, 20, 8, tzinfo=UTC)
 NINE = datetime(2025, 7, 20, 9, tzinfo=UTC)
 RULE = HourRule(earliest=datetime(2022, 1, 1, tzinfo=UTC), now=NINE + timedelta(minutes=40))
-
-
-@dataclass(frozen=True)
-class FakeMessage:
-    """A message as the broker would give it."""
-
-    at_offset: int
-    at: datetime = EIGHT
-    content: bytes | None = b"12345"
-
-    def __len__(self) -> int:
-        return len(self.content or b"")
-
-    def offset(self) -> int:
-        return self.at_offset
-
-    def key(self) -> None:
-        return None
-
-    def value(self) -> bytes | None:
-        return self.content
-
-    def headers(self) -> None:
-        return None
-
-    def timestamp(self) -> tuple[int, int]:
-        return 1, int(self.at.timestamp() * 1000)
 
 
 def batches(
@@ -84,7 +56,7 @@ def test_a_batch_ends_when_it_has_the_bytes() -> None:
 
 
 def test_a_batch_never_spans_two_hours() -> None:
-    chunk = [FakeMessage(0), FakeMessage(1, NINE), FakeMessage(2, EIGHT)]
+    chunk = [FakeMessage(0), FakeMessage(1, at=NINE), FakeMessage(2)]
     first, second = batches([chunk], end=3)
     assert shape([first, second]) == [(0, 1, EIGHT, 1), (1, 3, NINE, 2)]
     assert second.first_ms == chunk[2].timestamp()[1]

@@ -1,5 +1,4 @@
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from operator import attrgetter
 from typing import Annotated
 
@@ -12,8 +11,8 @@ from kafka_sensors.batches import Batch
 from kafka_sensors.decoding import MAX_GAP_S, event_hours, integers_that_fit, prepare
 from kafka_sensors.offsets import OffsetRange
 from kafka_sensors.target import Target
+from tests.fake_message import EIGHT, FakeMessage
 
-EIGHT = datetime(2025, 7, 20, 8, tzinfo=UTC)
 EIGHT_S = int(EIGHT.timestamp())
 
 
@@ -21,30 +20,6 @@ class Reading(msgspec.Struct):
     read_at: int
     level: int | None = None
     name: str | None = None
-
-
-@dataclass(frozen=True)
-class FakeMessage:
-    at_offset: int
-    content: bytes | None
-
-    def __len__(self) -> int:
-        return len(self.content or b"")
-
-    def offset(self) -> int:
-        return self.at_offset
-
-    def key(self) -> None:
-        return None
-
-    def value(self) -> bytes | None:
-        return self.content
-
-    def headers(self) -> None:
-        return None
-
-    def timestamp(self) -> tuple[int, int]:
-        return 1, EIGHT_S * 1000
 
 
 TARGET = Target(

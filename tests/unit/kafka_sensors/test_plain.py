@@ -3,8 +3,6 @@
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -18,8 +16,8 @@ from flight_assets.core.polls import Poll
 from kafka_sensors import plain
 from kafka_sensors.plain import NotPlainError, Plan, plan_of
 from kafka_sensors.tables import POSTGRES_EPOCH_S
+from tests.fake_message import EIGHT, FakeMessage
 
-HOUR = datetime(2025, 7, 20, 8, tzinfo=UTC)
 PARTITION, SLICE_ID = 3, 2**40 + 7
 FORMS = {
     "int2": "!h", "int4": "!i", "int8": "!q", "timestamptz": "!q", "float8": "!d", "bool": "!?",
@@ -28,37 +26,13 @@ FORMS = {
 pytestmark = pytest.mark.skipif(not plain.IS_COMPILED, reason="no compiler was there")
 
 
-@dataclass(frozen=True)
-class FakeMessage:
-    at_offset: int
-    content: bytes | None
-
-    def __len__(self) -> int:
-        return len(self.content or b"")
-
-    def offset(self) -> int:
-        return self.at_offset
-
-    def key(self) -> None:
-        return None
-
-    def value(self) -> bytes | None:
-        return self.content
-
-    def headers(self) -> None:
-        return None
-
-    def timestamp(self) -> tuple[int, int]:
-        return 1, 0
-
-
 def formed(
     *values: bytes | None, plan: Plan | None = RAW_FLIGHTS.plan
 ) -> tuple[plain.PlainRows, list[int]]:
     """Return the rows of some messages, and the offsets of those that are not plain."""
     assert plan is not None
     messages = [FakeMessage(100 + index, value) for index, value in enumerate(values)]
-    rows, others = plan.form(messages, log_hour=HOUR, partition=PARTITION)
+    rows, others = plan.form(messages, log_hour=EIGHT, partition=PARTITION)
     return rows, [message.offset() for message in others]
 
 
@@ -93,7 +67,7 @@ def value_of(kind: str, form: bytes) -> Any:
 def long_way(value: bytes, offset: int = 100) -> tuple[Any, ...]:
     """Return the row that the contract's decoder gives for a message."""
     row = RAW_FLIGHTS.row(RAW_FLIGHTS.decode(value))
-    return (int(HOUR.timestamp()), SLICE_ID, PARTITION, offset, *row)
+    return (int(EIGHT.timestamp()), SLICE_ID, PARTITION, offset, *row)
 
 
 def same(left: Sequence[Any], right: Sequence[Any]) -> bool:
