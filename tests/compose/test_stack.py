@@ -272,7 +272,9 @@ def test_what_was_backed_up_is_restored_to_a_second_beside_what_runs(stack: Stac
 def test_a_container_that_crashes_comes_back_by_itself_and_the_line_goes_on(
     stack: Stack, services: list[str], service: str
 ) -> None:
+    restarts = stack.inspect(service)["RestartCount"]
     assert_heals(stack, services, service, stack.crash)
+    assert stack.inspect(service)["RestartCount"] > restarts
 
 
 @pytest.mark.usefixtures("kept")
