@@ -20,7 +20,7 @@ from flight_assets.assets.raw_flights import RAW_FLIGHTS, RAW_POLLS
 from flight_assets.resources import PostgresResource
 from flight_assets.warehouse.brin import summarize
 from flight_assets.warehouse.connection import connect
-from kafka_sensors.tables import ensure_day
+from kafka_sensors.day_tables import ensure_day
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 MEASURED_HOUR = datetime(2025, 7, 20, 8, tzinfo=UTC)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from kafka_sensors.batches import Batch
+from kafka_sensors.columns import INTEGER_LIMITS
 from kafka_sensors.messages import Message
 from kafka_sensors.plain import PlainRows
 from kafka_sensors.target import Target
@@ -23,10 +24,6 @@ HOUR_S = 3_600
 # Whoever looks at a window of event time that is at least as long as this finds an event in it
 # wherever a stretch overlaps it: so a stretch says exactly which windows a slice changes.
 MAX_GAP_S = 300
-# psycopg's binary form cuts larger numbers to the column's size without a word.
-INTEGER_BITS = {
-    "int2": 16, "smallint": 16, "int4": 32, "int": 32, "integer": 32, "int8": 64, "bigint": 64,
-}  # fmt: skip
 
 Row = tuple[Any, ...]
 
@@ -177,34 +174,36 @@ def integers_that_fit(record: type[msgspec.Struct], columns: Mapping[str, str]) 
     return frozenset(
         field.name
         for field in msgspec.structs.fields(record)
-        if columns.get(field.name) in INTEGER_BITS
-        and fits_in(msgspec.inspect.type_info(field.type), INTEGER_BITS[columns[field.name]])
+        if columns.get(field.name) in INTEGER_LIMITS
+        and fits_in(msgspec.inspect.type_info(field.type), *INTEGER_LIMITS[columns[field.name]])
     )
 
 
-def fits_in(kind: msgspec.inspect.Type, bits: int) -> bool:
-    """Return whether every value of a type is null or a signed integer of so many bits.
+def fits_in(kind: msgspec.inspect.Type, least: int, most: int) -> bool:
+    """Return whether every value of a type is null or an integer within both limits.
 
-    >>> [fits_in(msgspec.inspect.IntType(le=le, ge=0), 16) for le in (32_767, 32_768, None)]
+    >>> [fits_in(msgspec.inspect.IntType(le=le, ge=0), 0, 360) for le in (360, 361, None)]
     [True, False, False]
     """
     if isinstance(kind, msgspec.inspect.UnionType):
-        return all(fits_in(each, bits) for each in kind.types)
+        return all(fits_in(each, least, most) for each in kind.types)
     if isinstance(kind, msgspec.inspect.IntType):
-        limits, limit = (kind.ge, kind.le), 2 ** (bits - 1)
-        return None not in limits and not any(out_of_range(each, limit) for each in limits)
+        limits = (kind.ge, kind.le)
+        return None not in limits and not any(out_of_range(each, least, most) for each in limits)
     return isinstance(kind, msgspec.inspect.NoneType)
 
 
 def integers_too_large(prepared: Prepared, target: Target) -> dict[int, str]:
-    """Return, by offset, the rows whose integers do not fit their columns, and why."""
+    """Return, by offset, the rows whose integers do not fit their columns, and why.
+
+    psycopg's binary form would cut them to the column's size without a word.
+    """
     unstorable: dict[int, str] = {}
     for position, (column, kind) in enumerate(target.columns.items()):
-        if kind not in INTEGER_BITS or column in target.fitting:
+        if kind not in INTEGER_LIMITS or column in target.fitting:
             continue
-        limit = 2 ** (INTEGER_BITS[kind] - 1)
-        value_of = itemgetter(position)
-        odd = {value for value in set(map(value_of, prepared.rows)) if out_of_range(value, limit)}
+        value_of, limits = itemgetter(position), INTEGER_LIMITS[kind]
+        odd = {each for each in set(map(value_of, prepared.rows)) if out_of_range(each, *limits)}
         if odd:
             unstorable |= {
                 offset: f"{column}: {value_of(row)} does not fit {kind}"
@@ -214,9 +213,9 @@ def integers_too_large(prepared: Prepared, target: Target) -> dict[int, str]:
     return unstorable
 
 
-def out_of_range(value: int | None, limit: int) -> bool:
-    """Return whether a number does not fit a signed integer of that limit."""
-    return value is not None and not -limit <= value < limit
+def out_of_range(value: int | None, least: int, most: int) -> bool:
+    """Return whether there is a number, and it is beyond one of the limits."""
+    return value is not None and not least <= value <= most
 
 
 def event_hours(event_times_s: Iterable[int]) -> list[EventHour]:

@@ -12,11 +12,12 @@ Where ``_plain_rows`` could not be compiled, all messages take the long way.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from kafka_sensors.columns import INTEGER_LIMITS, microseconds
 from kafka_sensors.messages import Message
 
 try:
@@ -30,14 +31,10 @@ IS_COMPILED = _plain_rows is not None
 KINDS = ("int2", "int4", "int8", "timestamptz", "float8", "bool", "text", "text[]")
 # What a column takes. Instants in Unix seconds, from year 1 to 9999: Python has no others.
 WHOLE = {
-    "int2": (-(2**15), 2**15 - 1),
-    "int4": (-(2**31), 2**31 - 1),
-    "int8": (-(2**63), 2**63 - 1),
+    **{kind: INTEGER_LIMITS[kind] for kind in KINDS[:3]},
     "timestamptz": (-62_135_596_800, 253_402_300_799),
 }
 LONGEST_TEXT = 2**30 - 1  # bytes of one value of Postgres
-POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 
 class NotPlainError(ValueError):
@@ -88,11 +85,6 @@ class Plan:
         )
         plain = PlainRows(rows, starts, memoryview(events).cast("q"))
         return plain, [messages[index] for index in others]
-
-
-def microseconds(at: datetime) -> int:
-    """Return an instant as Postgres counts it: from 2000 on."""
-    return (at - POSTGRES_EPOCH) // MICROSECOND
 
 
 def plan_of(

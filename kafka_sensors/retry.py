@@ -16,12 +16,13 @@ from typing import Any, LiteralString
 from psycopg import sql
 
 from kafka_sensors.batches import Batch
+from kafka_sensors.day_tables import exists, partition_of
 from kafka_sensors.decoding import EventHour, Prepared, event_hours, prepare_records
 from kafka_sensors.errors import LedgerMovedError
 from kafka_sensors.ledger import Connection, Entry, LandedSlice, Ledger
 from kafka_sensors.offsets import EPOCH, OffsetRange
 from kafka_sensors.slices import check_idle, instant
-from kafka_sensors.tables import copy_rows, exists, partition_of, stored_detail
+from kafka_sensors.tables import copy_rows, stored_detail
 from kafka_sensors.target import Target
 
 CHOSEN: LiteralString = """

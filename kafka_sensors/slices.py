@@ -13,13 +13,14 @@ from time import monotonic
 from psycopg.pq import TransactionStatus
 
 from kafka_sensors.batches import Limits
+from kafka_sensors.day_tables import ensure_day
 from kafka_sensors.decoding import Prepared, event_hours
 from kafka_sensors.errors import ConnectionBusyError, LedgerMovedError, TopicRecreatedError
 from kafka_sensors.ledger import ChainEnd, Connection, Entry, LandedSlice, Ledger
 from kafka_sensors.messages import TopicReader
 from kafka_sensors.offsets import message_at, waiting
 from kafka_sensors.progress import LandedHour, SliceReport, by_hour
-from kafka_sensors.tables import copy_prepared, delete_slice, ensure_day
+from kafka_sensors.tables import copy_prepared, delete_slice
 from kafka_sensors.target import Target
 
 OnSlice = Callable[[SliceReport], None]

@@ -1,28 +1,19 @@
-"""Write rows and rejected messages into their day's partition. Knows tables, not the ledger."""
+"""Write the rows and the rejected messages of a slice. Knows tables, not the ledger."""
 
-import struct
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
-import psycopg
 from psycopg import errors, sql
-from psycopg.abc import AdaptContext, Buffer
-from psycopg.adapt import Dumper
-from psycopg.copy import LibpqWriter
-from psycopg.pq import Format
 from psycopg.types.json import Jsonb
 
+from kafka_sensors import copying
+from kafka_sensors.columns import microseconds
+from kafka_sensors.day_tables import Connection, name
 from kafka_sensors.decoding import Prepared, Rejected, Row, prepare_records
 from kafka_sensors.messages import Message
 from kafka_sensors.offsets import OffsetRange, message_at
-from kafka_sensors.plain import PlainRows, microseconds
 from kafka_sensors.target import Target
 
-Connection = psycopg.Connection[Any]
-
-DAY = timedelta(days=1)
-POSTGRES_EPOCH_S = 946_684_800
 LANDING_COLUMNS = {
     "log_hour": "int8",  # a timestamptz travels as the microseconds it is made of
     "slice_id": "int8",
@@ -38,123 +29,8 @@ REJECTED_COLUMNS = {
     "reason": "text",
     "detail": "text",
 }
-# What stands before and behind the rows of a binary COPY: its documentation has them.
-COPY_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-COPY_END = b"\xff\xff"
 # What one row can do wrong. Anything else is no fault of a message and fails the slice.
 ROW_FAULTS = (errors.DataError, errors.NotNullViolation)
-
-
-class Instant:
-    """What ``InstantDumper`` is registered for; its values are Unix seconds or datetimes."""
-
-
-class BinaryInstants(dict[Any, bytes]):
-    """The binary forms of Unix seconds and of datetimes with their zone, each made once."""
-
-    _pack = struct.Struct("!q").pack
-
-    def __missing__(self, at: Any) -> bytes:
-        """Make one, and keep it."""
-        of_s = isinstance(at, int)
-        made = self._pack((at - POSTGRES_EPOCH_S) * 1_000_000 if of_s else microseconds(at))
-        self[at] = made
-        return made
-
-
-class InstantDumper(Dumper):
-    """Writes a timestamptz as Postgres keeps it: microseconds since 2000.
-
-    By a lookup, as the rows of a slice have few instants: for none of them does psycopg call Python
-    then, which would take as long as half of the other columns together.
-    """
-
-    oid = psycopg.postgres.types["timestamptz"].oid
-    format = Format.BINARY
-
-    def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
-        super().__init__(cls, context)
-        self._binary = BinaryInstants()
-        self.dump = self._binary.__getitem__  # type: ignore[assignment, method-assign]
-
-    def dump(self, obj: Any) -> bytes:
-        """Return the binary form of Unix seconds, or of a datetime with its zone."""
-        return self._binary[obj]
-
-
-class BlockWriter(LibpqWriter):
-    """Sends larger blocks than psycopg does: each is a wait for the socket and the interpreter."""
-
-    BLOCK_BYTES = 256 * 1024
-
-    def __init__(self, cursor: "psycopg.Cursor[Any]") -> None:
-        super().__init__(cursor)
-        self._held = bytearray()
-
-    def write(self, data: Buffer) -> None:
-        """Take data, and send what is held when it is a block."""
-        self._held += data
-        if len(self._held) >= self.BLOCK_BYTES:
-            self._send()
-
-    def finish(self, exc: BaseException | None = None) -> None:
-        """Send the rest, unless the copy failed, and end it."""
-        if exc is None:
-            self._send()
-        super().finish(exc)
-
-    def _send(self) -> None:
-        super().write(bytes(self._held))
-        self._held.clear()
-
-
-def name(table: str) -> sql.Identifier:
-    """Return ``schema.table`` as an identifier."""
-    return sql.Identifier(*table.split("."))
-
-
-def copy(
-    connection: Connection,
-    table: str,
-    columns: dict[str, str],
-    prefix: Row,
-    rows: Iterable[tuple[int, Row]],
-) -> None:
-    """Append rows by binary COPY, each of them after ``prefix`` and its offset."""
-    with connection.cursor() as cursor:
-        cursor.adapters.register_dumper(Instant, InstantDumper)
-        writer = BlockWriter(cursor)
-        with cursor.copy(copy_statement(table, columns), writer=writer) as copying:
-            copying.set_types(list(columns.values()))
-            # what `copying.write_row` does, without a call of Python for each row
-            form_of = copying.formatter.write_row
-            for offset, row in rows:
-                if full := form_of((*prefix, offset, *row)):
-                    writer.write(full)
-
-
-def copy_plain(
-    connection: Connection,
-    table: str,
-    columns: Iterable[str],
-    slice_id: int,
-    plain: Sequence[PlainRows],
-) -> None:
-    """Append rows that are in COPY's form already, as those of a slice."""
-    with connection.cursor() as cursor:
-        writer = BlockWriter(cursor)
-        with cursor.copy(copy_statement(table, columns), writer=writer) as copying:
-            copying.write(COPY_BEGIN)
-            for rows in plain:
-                copying.write(rows.of_slice(slice_id))
-            copying.write(COPY_END)
-
-
-def copy_statement(table: str, columns: Iterable[str]) -> sql.Composed:
-    """Return the COPY into columns of a table."""
-    return sql.SQL("copy {} ({}) from stdin (format binary)").format(
-        name(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
 
 
 def copy_prepared(
@@ -187,12 +63,12 @@ def copy_rows(
         offsets, rows = prepared.offsets, prepared.rows
         if len(at) < len(rows):
             offsets, rows = [offsets[index] for index in at], [rows[index] for index in at]
-        copy(connection, target.table, columns, prefix, zip(offsets, rows, strict=True))
+        copying.copy(connection, target.table, columns, prefix, zip(offsets, rows, strict=True))
 
     if prepared.plain:
         try:
             with connection.transaction():
-                copy_plain(connection, target.table, columns, slice_id, prepared.plain)
+                copying.copy_plain(connection, target.table, columns, slice_id, prepared.plain)
                 if prepared.rows:
                     append(range(len(prepared.rows)))
         except ROW_FAULTS:  # the long way finds out which message it is
@@ -257,7 +133,7 @@ def copy_rejected(
 ) -> None:
     """Append rejected messages, as they came."""
     if rejected:
-        copy(
+        copying.copy(
             connection,
             f"{target.ledger_schema}.rejected_messages",
             {**LANDING_COLUMNS, **REJECTED_COLUMNS},
@@ -330,45 +206,3 @@ def delete_slice(
         sql.SQL("delete from {} {} and topic = %(topic)s").format(name(rejected), where),
         parameters,
     )
-
-
-def ensure_day(connection: Connection, table: str, at: datetime) -> None:
-    """Create the partition of a table for the UTC day of an instant, where it is missing.
-
-    Made aside and then attached: that lets readers of the table go on, ``create table …
-    partition of`` does not. A transaction of its own, so that its locks are short.
-    """
-    day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    child = partition_of(table, day)
-    with connection.transaction():
-        if exists(connection, child):
-            return
-        # the lock that attaching needs anyway; unlike an advisory one it shows what others created
-        lock = sql.SQL("lock table only {} in share update exclusive mode")
-        connection.execute(lock.format(name(table)))
-        if exists(connection, child):  # another run has made it meanwhile
-            return
-        names = {"child": name(child), "parent": name(table)}
-        bounds = {
-            "first": sql.Literal(day.isoformat()),
-            "end": sql.Literal((day + DAY).isoformat()),
-        }
-        connection.execute(
-            sql.SQL("create table {child} (like {parent} including all)").format(**names)
-        )
-        connection.execute(
-            sql.SQL(
-                "alter table {parent} attach partition {child} for values from ({first}) to ({end})"
-            ).format(**names, **bounds)
-        )
-
-
-def partition_of(table: str, at: datetime) -> str:
-    """Return the name of the partition of a table for the UTC day of an instant."""
-    return f"{table}_p{at.astimezone(UTC):%Y%m%d}"
-
-
-def exists(connection: Connection, table: str) -> bool:
-    """Return whether a table is there."""
-    row = connection.execute("select to_regclass(%s) is not null", [table]).fetchone()
-    return bool(row and row[0])

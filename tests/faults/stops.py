@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from kafka_sensors import landing, replay, slices, tables
+from kafka_sensors import copying, landing, replay, slices
 from kafka_sensors.client import Reader
 from kafka_sensors.ledger import Entry, Ledger
 from kafka_sensors.offsets import OffsetRange
@@ -139,8 +139,8 @@ def stop_at_reads(stop: Stop) -> None:
 
 def stop_inside_copies(stop: Stop) -> None:
     """Put a point in the middle of the rows that go to Postgres."""
-    copy = tables.copy
-    tables.BlockWriter.BLOCK_BYTES = BLOCK_BYTES
+    copy = copying.copy
+    copying.BlockWriter.BLOCK_BYTES = BLOCK_BYTES
 
     def stopping(
         connection: Any, table: str, columns: Any, prefix: Sequence[Any], rows: Iterable[Any]
@@ -156,8 +156,8 @@ def stop_inside_copies(stop: Stop) -> None:
 
         copy(connection, table, columns, prefix, halting())  # type: ignore[arg-type]
 
-    tables.copy = stopping
-    copy_plain = tables.copy_plain
+    copying.copy = stopping
+    copy_plain = copying.copy_plain
 
     def stopping_plain(
         connection: Any, table: str, columns: Any, slice_id: int, plain: Sequence[PlainRows]
@@ -165,7 +165,7 @@ def stop_inside_copies(stop: Stop) -> None:
         halves = [half for rows in plain if rows for half in halves_of(stop, rows)]
         copy_plain(connection, table, columns, slice_id, halves)  # type: ignore[arg-type]
 
-    tables.copy_plain = stopping_plain
+    copying.copy_plain = stopping_plain
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from flight_assets.local.postgres_user import give, server_user
 from flight_assets.local.processes import wait_until
 from flight_assets.resources import PostgresResource
 from kafka_sensors.client import Reader
+from kafka_sensors.copying import BlockWriter
 from kafka_sensors.landing import LandedHour, Limits, SliceReport, land_waiting
-from kafka_sensors.tables import BlockWriter
 from tests.faults.postgres_server import (
     Proxy,
     Server,

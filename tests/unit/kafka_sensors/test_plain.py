@@ -14,8 +14,8 @@ from flight_assets.assets.raw_flights import FLIGHT_COLUMNS, RAW_FLIGHTS
 from flight_assets.core.observations import Observation, encode
 from flight_assets.core.polls import Poll
 from kafka_sensors import plain
+from kafka_sensors.columns import POSTGRES_EPOCH_S
 from kafka_sensors.plain import NotPlainError, Plan, plan_of
-from kafka_sensors.tables import POSTGRES_EPOCH_S
 from tests.fake_message import EIGHT, FakeMessage
 
 PARTITION, SLICE_ID = 3, 2**40 + 7
