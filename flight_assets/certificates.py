@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flight_assets.core.health import Certificate
+from flight_assets.core.report import Certificate
 from flight_assets.errors import FlightAssetsError
 
 AUTHORITY = "ca"

@@ -20,7 +20,7 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster_shared.error import SerializableErrorInfo
 
-from flight_assets.core.health import LANDING_SENSOR
+from flight_assets.core.report import LANDING_SENSOR
 
 
 def checked(instance: dg.DagsterInstance, *, passes: bool, checks_only: bool = False) -> None:

@@ -10,7 +10,8 @@ import dagster as dg
 
 from flight_assets.alerts.announce import Finding, Outcome, announce
 from flight_assets.alerts.receivers import AlertNotSentError, Receiver, receivers_of
-from flight_assets.core.health import FailedJob, Problem, of_failed_job, problems
+from flight_assets.core.health import Problem, of_failed_job, problems
+from flight_assets.core.report import FailedJob
 from flight_assets.health import collect
 from flight_assets.settings import Settings, load_settings
 

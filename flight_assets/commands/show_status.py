@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flight_assets.core.health import LayerAge, Problem, Report, has_trouble
+from flight_assets.core.health import Problem, has_trouble
+from flight_assets.core.report import LayerAge, Report
 from flight_assets.local.status import ServerStatus
 
 # Unit, its seconds, and from how many on it is used: limits of 26 and 50 hours are said as such.

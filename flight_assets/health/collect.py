@@ -16,7 +16,7 @@ from flight_assets.backup.look import look
 from flight_assets.brokers import security_options
 from flight_assets.certificates import certificates_in
 from flight_assets.core.freshness import LAYERS
-from flight_assets.core.health import Lag, Report, Unknown
+from flight_assets.core.report import Lag, Report, Unknown
 from flight_assets.errors import FlightAssetsError
 from flight_assets.health.lags import lags
 from flight_assets.settings import Settings

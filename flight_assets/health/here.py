@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from flight_assets.core.health import Disk, Report
+from flight_assets.core.report import Disk, Report
 from flight_assets.health.collect import collect
 from flight_assets.local.status import kafka_log_bytes, reachable
 from flight_assets.settings import Settings

@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Mapping
 
-from flight_assets.core.health import Lag, Unknown
 from flight_assets.core.observations import POSITIONS_TOPIC
 from flight_assets.core.polls import POLLS_TOPIC
+from flight_assets.core.report import Lag, Unknown
 from kafka_sensors.client import Reader
 from kafka_sensors.errors import KafkaSensorsError, KafkaUnavailableError
 from kafka_sensors.lag import lag_of

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from flight_assets.core.backups import Backups
-from flight_assets.core.health import Report, problems
+from flight_assets.core.health import problems
+from flight_assets.core.report import Report
 
 
 def metrics_of(report: Report) -> Iterator[Metric]:

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from flight_assets.core.freshness import Layer
-from flight_assets.core.health import LANDING_JOB, FailedJob, FailingCheck, LayerAge, Sensor
+from flight_assets.core.report import LANDING_JOB, FailedJob, FailingCheck, LayerAge, Sensor
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from flight_assets.core.health import Disk, LastPoll, Rejected
+from flight_assets.core.report import Disk, LastPoll, Rejected
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 

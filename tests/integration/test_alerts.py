@@ -10,7 +10,7 @@ from dagster._core.scheduler.instigation import InstigatorStatus
 from flight_assets.alerts import sensors
 from flight_assets.alerts.receivers import AlertNotSentError
 from flight_assets.alerts.sensors import alert_sensor, failed_run_alert_sensor
-from flight_assets.core.health import LANDING_SENSOR
+from flight_assets.core.report import LANDING_SENSOR
 from flight_assets.feed.producer import PollProducer
 from flight_assets.health import collect
 from flight_assets.local.processes import free_port

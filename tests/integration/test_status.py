@@ -15,7 +15,8 @@ from dagster._core.scheduler.instigation import (
 )
 
 from flight_assets.assets.raw_flights import RAW_FLIGHTS, RAW_POLLS
-from flight_assets.core.health import LANDING_JOB, LANDING_SENSOR, Report, problems
+from flight_assets.core.health import problems
+from flight_assets.core.report import LANDING_JOB, LANDING_SENSOR, Report
 from flight_assets.feed.producer import PollProducer
 from flight_assets.health import collect
 from flight_assets.health.collect import OF_DAGSTER

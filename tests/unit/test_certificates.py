@@ -16,7 +16,8 @@ from flight_assets.certificates import (
     key_of,
     make_certificates,
 )
-from flight_assets.core.health import Certificate, Report, problems
+from flight_assets.core.health import problems
+from flight_assets.core.report import Certificate, Report
 from flight_assets.errors import FlightAssetsError
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from prometheus_client import CollectorRegistry, generate_latest
 
 from flight_assets.core.backups import Backups
-from flight_assets.core.health import Disk, Lag, LayerAge, Rejected, Report, Unknown
+from flight_assets.core.report import Disk, Lag, LayerAge, Rejected, Report, Unknown
 from flight_assets.health.metrics import metrics_of
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)

@@ -15,9 +15,10 @@ from flight_assets.assets.dbt import manifest
 from flight_assets.assets.raw_flights import RAW_FLIGHTS, RAW_POLLS
 from flight_assets.checks import CHECKS
 from flight_assets.core.freshness import LAYERS
-from flight_assets.core.health import LANDING_JOB, LANDING_RUN_ENDS_WITHIN, LANDING_SENSOR
+from flight_assets.core.health import LANDING_RUN_ENDS_WITHIN
 from flight_assets.core.observations import Observation
 from flight_assets.core.polls import Poll
+from flight_assets.core.report import LANDING_JOB, LANDING_SENSOR
 from flight_assets.definitions import defs
 from flight_assets.settings import PROJECT_ROOT
 

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from flight_assets.commands.show_status import as_json, print_status
 from flight_assets.core.backups import Backups
-from flight_assets.core.health import (
+from flight_assets.core.health import problems
+from flight_assets.core.report import (
     Disk,
     FailingCheck,
     Lag,
@@ -21,7 +22,6 @@ from flight_assets.core.health import (
     Report,
     Sensor,
     Unknown,
-    problems,
 )
 from flight_assets.local.status import ServerStatus
 

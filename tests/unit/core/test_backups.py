@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from flight_assets.core.backups import Backups, may_go
-from flight_assets.core.health import Report, problems
+from flight_assets.core.health import problems
+from flight_assets.core.report import Report
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

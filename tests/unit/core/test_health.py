@@ -5,10 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flight_assets.core.health import (
-    LANDING_RUN_ENDS_WITHIN,
+from flight_assets.core.health import LANDING_RUN_ENDS_WITHIN, QUIET_AFTER, has_trouble, problems
+from flight_assets.core.report import (
     LANDING_SENSOR,
-    QUIET_AFTER,
     FailedJob,
     FailingCheck,
     Lag,
@@ -16,8 +15,6 @@ from flight_assets.core.health import (
     Report,
     Sensor,
     Unknown,
-    has_trouble,
-    problems,
 )
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
