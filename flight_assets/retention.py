@@ -11,12 +11,8 @@ from flight_assets.automation import RUN_TAGS
 from flight_assets.partitions import hourly_utc
 from flight_assets.resources import PostgresResource
 from flight_assets.settings import load_settings
-from flight_assets.warehouse.retention import (
-    Pruned,
-    prune_bronze,
-    prune_fleets,
-    prune_rejected,
-)
+from flight_assets.warehouse.dropped_days import Pruned
+from flight_assets.warehouse.retention import prune_bronze, prune_fleets, prune_rejected
 
 
 @dg.op

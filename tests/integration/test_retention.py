@@ -15,17 +15,14 @@ from flight_assets.assets.dbt import closed_to, hourly_models
 from flight_assets.errors import FlightAssetsError
 from flight_assets.resources import resources
 from flight_assets.retention import retention_job
-from flight_assets.warehouse import claims, retention
+from flight_assets.warehouse import claims, dropped_days, log_days, retention
 from flight_assets.warehouse.building import alone_with_the_models
 from flight_assets.warehouse.connection import connect
-from flight_assets.warehouse.retention import (
-    RAW_TABLES,
-    Pruned,
-    bronze_plan,
-    prune_bronze,
-)
+from flight_assets.warehouse.dropped_days import Pruned
+from flight_assets.warehouse.log_days import RAW_TABLES
+from flight_assets.warehouse.retention import bronze_plan, prune_bronze
+from kafka_sensors.day_tables import ensure_day
 from kafka_sensors.ledger import Ledger
-from kafka_sensors.tables import ensure_day
 
 from .modelled import EIGHT, POLLS, Modelled, flight
 
@@ -49,9 +46,9 @@ from (
 @pytest.fixture
 def history(modelled: Modelled, monkeypatch: pytest.MonkeyPatch) -> Modelled:
     """The empty warehouse without the partitions that other tests made, and little patience."""
-    monkeypatch.setattr(retention, "TRIES", 3)
-    monkeypatch.setattr(retention, "PAUSE_S", 0.1)
-    for partition in retention.partitions(modelled.connection, [*RAW_TABLES, retention.REJECTED]):
+    monkeypatch.setattr(dropped_days, "TRIES", 3)
+    monkeypatch.setattr(dropped_days, "PAUSE_S", 0.1)
+    for partition in log_days.partitions(modelled.connection, [*RAW_TABLES, log_days.REJECTED]):
         modelled.connection.execute(f"drop table {partition.name}".encode())
     return modelled
 
@@ -115,7 +112,7 @@ def prune(history: Modelled, now: datetime, age_days: int = AGE_DAYS) -> Pruned:
 
 
 def days_of(history: Modelled, table: str = "bronze.raw_flights") -> list[date]:
-    return [each.day for each in retention.partitions(history.connection, [table])]
+    return [each.day for each in log_days.partitions(history.connection, [table])]
 
 
 def pruned_to(history: Modelled, days: int) -> None:
