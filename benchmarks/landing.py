@@ -53,8 +53,6 @@ from flight_assets.local.endpoints import Endpoints
 from flight_assets.settings import Settings
 from flight_assets.warehouse.migrate import create_database_if_missing, migrate
 
-LEAST_OF_RAW_COPY = 0.7
-LEAST_OVER_EXECUTEMANY = 10
 MOST_MIB = 500
 PARTITIONS = 6
 AIRCRAFT = 12_000
@@ -63,6 +61,26 @@ EACH_SAMPLE = 20_000  # each is committed by itself
 console = Console()
 
 Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Way:
+    """Another way than landing, whose figure is ``NAME_per_s``."""
+
+    name: str
+    words: str
+    ratio: str = ""  # the figure of how many times as fast landing is
+    least: float = 0  # that it must be
+
+
+WAYS = (
+    Way("raw_copy", "binary COPY of raw bytes", "landing_of_raw_copy", 0.7),
+    Way("prepared_copy", "binary COPY of prepared rows"),
+    Way("executemany", "executemany, psycopg2", "landing_over_executemany", 10),
+    Way("pipelined_executemany", "executemany, psycopg 3: pipelined", "landing_over_pipelined"),
+    Way("insert", "one INSERT per message, each committed", "landing_over_insert"),
+)
+WITH_RATIO = [way for way in WAYS if way.ratio]
 
 
 @dataclass(frozen=True)
@@ -204,32 +222,26 @@ def measure_ways(place: Place, *, messages: int, sample: int, runs: int) -> Figu
             empty(place)
             copies.append(copy_raw_bytes(place.conninfo, binary))
     rows = prepared_rows(place.bootstrap_servers, place.topic, sample)
-    empty(place)
-    prepared_per_s = copy_each(place.conninfo, rows)
-    empty(place)
-    many_per_s = execute_many_by_psycopg2(place.conninfo, rows)
-    empty(place)
-    pipelined_per_s = execute_many(place.conninfo, rows)
+    rates = {"raw_copy": statistics.median(copies)}
+    for name, way in (
+        ("prepared_copy", copy_each),
+        ("executemany", execute_many_by_psycopg2),
+        ("pipelined_executemany", execute_many),
+    ):
+        empty(place)
+        rates[name] = way(place.conninfo, rows)
     empty(place)
     each = min(sample, EACH_SAMPLE)
-    inserted_per_s = insert_each(place.bootstrap_servers, place.conninfo, place.topic, each)
+    rates["insert"] = insert_each(place.bootstrap_servers, place.conninfo, place.topic, each)
     landed_per_s = statistics.median(landed.rows_per_s for landed in landings)
-    of_raw_copy = landed_per_s / statistics.median(copies)
-    over_many = landed_per_s / many_per_s
+    ratios = {way.ratio: landed_per_s / rates[way.name] for way in WITH_RATIO}
     return {
         **of_landings(landings),
-        "raw_copy_per_s": round(statistics.median(copies)),
-        "prepared_copy_per_s": round(prepared_per_s),
-        "executemany_per_s": round(many_per_s),
-        "pipelined_executemany_per_s": round(pipelined_per_s),
-        "insert_per_s": round(inserted_per_s),
+        **{f"{name}_per_s": round(rate) for name, rate in rates.items()},
+        **{name: round(ratio, 3) for name, ratio in ratios.items()},
         "samples": {"prepared": len(rows), "executemany": len(rows), "insert": each},
-        "landing_of_raw_copy": round(of_raw_copy, 3),
-        "landing_over_executemany": round(over_many, 1),
-        "landing_over_pipelined": round(landed_per_s / pipelined_per_s, 1),
-        "landing_over_insert": round(landed_per_s / inserted_per_s, 1),
-        "raw_copies_per_s": [round(each) for each in copies],
-        "is_fast": of_raw_copy >= LEAST_OF_RAW_COPY and over_many >= LEAST_OVER_EXECUTEMANY,
+        "raw_copies_per_s": [round(rate) for rate in copies],
+        "is_fast": all(ratios[way.ratio] >= way.least for way in WITH_RATIO),
     }
 
 
@@ -269,30 +281,13 @@ def show(figures: Figures) -> None:
         table.add_column(name, justify="left" if name == "way" else "right")
     table.add_row("landing: broker to committed rows", f"{figures['landed_per_s']:,}", "", "")
     samples = figures.get("samples", {})
-    if samples:
-        raw, many, pipelined, each = (
-            f"{figures[name]}" + unit
-            for name, unit in (
-                ("landing_of_raw_copy", " of it"),
-                ("landing_over_executemany", " times it"),
-                ("landing_over_pipelined", " times it"),
-                ("landing_over_insert", " times it"),
-            )
+    for way in WAYS if samples else ():
+        table.add_row(
+            way.words,
+            f"{figures[f'{way.name}_per_s']:,}",
+            f"{figures[way.ratio]:.3g} times it" if way.ratio else "",
+            f"{way.least:g} times it" if way.least else "",
         )
-        rows = (
-            ("binary COPY of raw bytes", "raw_copy_per_s", raw, f"{LEAST_OF_RAW_COPY} of it"),
-            ("binary COPY of prepared rows", "prepared_copy_per_s", "", ""),
-            (
-                "executemany, psycopg2",
-                "executemany_per_s",
-                many,
-                f"{LEAST_OVER_EXECUTEMANY} times it",
-            ),
-            ("executemany, psycopg 3: pipelined", "pipelined_executemany_per_s", pipelined, ""),
-            ("one INSERT per message, each committed", "insert_per_s", each, ""),
-        )
-        for way, name, ratio, limit in rows:
-            table.add_row(way, f"{figures[name]:,}", ratio, limit)
     console.print(table)
     console.print(
         f"Its process took {figures['peak_memory_mib']} MiB (limit {MOST_MIB}) and "
