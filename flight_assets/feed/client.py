@@ -18,6 +18,7 @@ from flight_assets.errors import FlightAssetsError
 from flight_assets.feed.failures import (
     CLIENT_ERRORS,
     FeedError,
+    OutOfTimeError,
     ask_patiently,
     failure_from,
     http_date,
@@ -142,13 +143,18 @@ class FeedClient:
         return found
 
     def _ask(self, ask: Callable[[], T], asked: str, give_up_at: float | None = None) -> T:
+        last_failure: FeedError | None = None
+
         def ask_once() -> T:
+            nonlocal last_failure
             try:
                 return ask()
+            except OutOfTimeError as error:  # what took the time says more
+                raise last_failure or error from None
             except CLIENT_ERRORS as error:
-                failure = failure_from(error, asked=asked)
-                self._budget.rest(failure.retry_after_s or 0)
-                raise failure from error
+                last_failure = failure_from(error, asked=asked)
+                self._budget.rest(last_failure.retry_after_s or 0)
+                raise last_failure from error
 
         self._transport.give_up_at = inf if give_up_at is None else give_up_at
         return ask_patiently(

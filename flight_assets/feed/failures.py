@@ -38,6 +38,13 @@ class FeedError(FlightAssetsError):
         self.ends_sweep = ends_sweep or retry_after_s is not None
 
 
+class OutOfTimeError(FeedError):
+    """A question was not asked, as there was no time left for its answer."""
+
+    def __init__(self) -> None:
+        super().__init__("the time for an answer is up", is_transient=False, ends_sweep=True)
+
+
 # What the client raises for an answer that it cannot use, or for none; JSON nested without end
 # ends in a RecursionError.
 CLIENT_ERRORS = (RequestException, FlightRadarError, ValueError, RecursionError)

@@ -17,7 +17,7 @@ from flight_assets.core.observations import Observation, RefusedRow, from_feed_r
 from flight_assets.core.polls import Poll
 from flight_assets.core.tiling import MAX_DEPTH, Tiling, children_of, depth_of
 from flight_assets.feed.client import TileAnswer
-from flight_assets.feed.failures import FeedError
+from flight_assets.feed.failures import FeedError, OutOfTimeError
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,11 @@ def ask_all(client: TileSource, tiling: Tiling, *, give_up_at: float) -> Answers
             break
         tile_id = pending.popleft()
         trusts_empty = tiling.counts[tile_id] == 0
-        outcomes[tile_id] = outcome = _ask(client, tile_id, trusts_empty, give_up_at)
+        outcome = _ask(client, tile_id, trusts_empty, give_up_at)
+        if outcomes and isinstance(outcome, OutOfTimeError):
+            pending.appendleft(tile_id)
+            break
+        outcomes[tile_id] = outcome
         if _is_saturated(outcome) and depth_of(tile_id) < MAX_DEPTH:
             tiling = tiling.split(tile_id)
             pending.extendleft(reversed(children_of(tile_id)))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from FlightRadarAPI.core import Core
 from FlightRadarAPI.request import APIClient, APIRequest
 
-from flight_assets.feed.failures import CLIENT_ERRORS, FeedError, outcome_of
+from flight_assets.feed.failures import CLIENT_ERRORS, FeedError, OutOfTimeError, outcome_of
 
 T = TypeVar("T")
 
@@ -137,10 +137,10 @@ class RecordingTransport(APIClient):
         return FeedResponse(response, is_final=self.trusts_empty and is_empty_sky(self.body))
 
     def _time_for_one(self, timeout_s: float) -> float:
-        """Return how long a request may take; raise ``FeedError`` where there is no time for it."""
+        """Return how long a request may take; raise ``OutOfTimeError`` where there is none."""
         left_s = self.give_up_at - self._clock()
         if left_s < _LEAST_TIMEOUT_S:
-            raise FeedError("the time for an answer is up", is_transient=False, ends_sweep=True)
+            raise OutOfTimeError
         return min(timeout_s, left_s)
 
     def request_standalone(self, url: str, *, timeout: float = inf, **kwargs: Any) -> APIRequest:

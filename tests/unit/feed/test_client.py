@@ -11,6 +11,7 @@ from FlightRadarAPI.errors import CloudflareError
 from FlightRadarAPI.request import APIClient
 
 from flight_assets.errors import FlightAssetsError
+from flight_assets.feed import failures
 from flight_assets.feed.client import FeedClient
 from flight_assets.feed.failures import BACKOFF, MAX_ATTEMPTS, FeedError
 
@@ -168,6 +169,16 @@ def test_no_request_outlives_its_sweep(connect: Connect) -> None:
     with pytest.raises(FeedError, match="the time for an answer is up"):
         client.tile("0", give_up_at=wire.clock())
     assert len(wire.urls) == asked
+
+
+def test_a_question_without_time_for_a_second_ask_says_how_the_first_ended(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "BACKOFF", lambda _: 0.02)
+    client, wire = connect(Timeout("timed out"))
+    with pytest.raises(FeedError, match="tile 0: no answer in time"):
+        client.tile("0", give_up_at=0.06)
+    assert len(wire.urls) == 1
 
 
 def test_the_quiet_that_the_source_wants_holds_for_the_next_sweep_too(connect: Connect) -> None:

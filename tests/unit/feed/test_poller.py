@@ -9,7 +9,7 @@ import pytest
 from flight_assets.core.geo import Position
 from flight_assets.core.tiling import MAX_DEPTH, Tiling, bounds_of, children_of
 from flight_assets.feed.client import TileAnswer
-from flight_assets.feed.failures import FeedError
+from flight_assets.feed.failures import FeedError, OutOfTimeError
 from flight_assets.feed.poller import ROW_CAP, Sweep, new_poll_id, sweep
 
 INSTANT = 1_753_000_000
@@ -199,6 +199,14 @@ def test_a_source_that_answers_nothing_gives_no_poll_and_is_not_asked_to_the_end
     with pytest.raises(FeedError, match="no poll: HTTP 500"):
         swept(sky)
     assert len(sky.asked) == 3
+
+
+def test_a_sweep_that_ends_for_want_of_time_says_what_took_it() -> None:
+    failures = {"00": FeedError("no answer in time"), "01": OutOfTimeError()}
+    with pytest.raises(FeedError, match="no poll: no answer in time"):
+        swept(FakeSky({}, failures=failures))
+    poll = swept(FakeSky({"3a": row(10, -10)}, failures={"01": OutOfTimeError()})).poll
+    assert poll.failed_tile_ids == ["01", "02", "03"]
 
 
 def test_a_replayed_sky_lives_on_the_clock_of_its_source() -> None:
