@@ -125,7 +125,9 @@ def test_every_kind_of_compression_lands_the_same(wide_topic: Topic, broker: Clu
         values = [reading(f"tide {number}") for number in range(2_000)]
         topic.send(*values, at=EIGHT, partition=partition, options={"compression.type": codec})
     logs = [broker.nodes[0].place / "data" / f"{topic.name}-{part}" for part in range(len(CODECS))]
-    assert [codecs_in(log) for log in logs] == [{number} for number in CODECS.values()]
+    for log, number in zip(logs, CODECS.values(), strict=True):
+        # a batch that would not shrink, such as a last one of one message, goes uncompressed
+        assert {number} <= codecs_in(log) <= {0, number}
     topic.land()
     assert topic.select(
         "select count(*), count(distinct rows) from (select kafka_partition, md5(string_agg("
