@@ -32,7 +32,10 @@ class TileSource(Protocol):
         """Requests made so far."""
 
     def tile(self, tile_id: str, *, trusts_empty: bool, give_up_at: float) -> TileAnswer:
-        """Return the answer to a tile, or raise ``FeedError``."""
+        """Return the answer to a tile, or raise ``FeedError``.
+
+        ``OutOfTimeError`` where it was not asked, as ``give_up_at`` has come.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +116,6 @@ def ask_all(client: TileSource, tiling: Tiling, *, give_up_at: float) -> Answers
     outcomes: dict[str, TileAnswer | FeedError] = {}
     pending = deque(tiling.tile_ids)
     while pending and not _is_hopeless(list(outcomes.values())):
-        if outcomes and client.clock() >= give_up_at:
-            break
         tile_id = pending.popleft()
         trusts_empty = tiling.counts[tile_id] == 0
         outcome = _ask(client, tile_id, trusts_empty, give_up_at)

@@ -51,14 +51,14 @@ class FakeSky:
 
     def tile(self, tile_id: str, *, trusts_empty: bool, give_up_at: float) -> TileAnswer:
         """Return the answer to a tile, or raise the failure set for it."""
+        if self.clock() >= give_up_at:
+            raise OutOfTimeError
         self.asked.append(tile_id)
         if trusts_empty:
             self.trusted_empty.append(tile_id)
         self.rows.update(self.moves.get(len(self.asked), {}))
         if tile_id in self.failures:
             raise self.failures[tile_id]
-        if self.clock() > give_up_at:
-            raise FeedError("time is up", retry_after_s=60.0)
         bounds = bounds_of(tile_id)
         seen = {
             flight_id: slots
